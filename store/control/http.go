@@ -1,0 +1,138 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"berth/store"
+)
+
+// Error is a refusal as the caller sees it: an HTTP status, a code in the envelope and a message that says what, where
+// and what to do. Cause is for the log only.
+type Error struct {
+	Status  int
+	Code    int
+	Message string
+	Cause   error
+}
+
+func (e *Error) Error() string { return e.Message }
+func (e *Error) Unwrap() error { return e.Cause }
+
+// refuse makes an Error without a private cause.
+func refuse(status, code int, format string, args ...any) *Error {
+	return &Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// Codes of the envelope. wrangler acts on a few of them (see the comments); none may be divisible by 256 where an asset
+// call can answer it, because wrangler makes it the exit status modulo 256.
+const (
+	codeAuth           = 10000   // wrangler then asks whoami and exits 1
+	codeForbidden      = 9109    // valid token, not allowed
+	codeNotUserToken   = 1000    // answer of /user/tokens/verify for a token we do not know
+	codeProjectMissing = 8000007 // wrangler: "project not found"
+	codeUploadToken    = 8000013 // only for an expired or invalid upload JWT: wrangler loops on it
+	codeProjectExists  = 8000002
+	codeBadRequest     = 8000011
+	codeNotFound       = 8000009
+	codeConflict       = 8000017
+	codeTooLarge       = 8000019
+	codeNotImplemented = 8000021
+	codeInternal       = 8000023 // never 8000000: wrangler would send the deployment again
+	codeRoute          = 7003    // no such endpoint
+)
+
+// need is what an endpoint asks of the caller's token.
+type need uint8
+
+const (
+	needNothing     need = iota
+	needAnyToken         // any live token
+	needRead             // may read {account}
+	needDeploy           // may deploy to {project}
+	needAccount          // administers {account}
+	needServer           // administers the server
+	needUploadToken      // the upload JWT of the asset calls
+)
+
+// call is one API request after authentication. account and project are set when the pattern names them.
+type call struct {
+	w         http.ResponseWriter
+	r         *http.Request
+	ctx       context.Context
+	principal Principal
+	account   store.Account
+	project   store.Project
+	upload    uploadClaims // needUploadToken only; project and account are set too
+	info      *resultInfo  // the handler may set it
+}
+
+// handler answers a call with the envelope's result. A nil result with a nil error is `"result": null`.
+type handler func(*call) (any, error)
+
+type resultInfo struct {
+	Page       int `json:"page"`
+	PerPage    int `json:"per_page"`
+	Count      int `json:"count"`
+	TotalCount int `json:"total_count"`
+}
+
+type envelopeError struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+}
+
+// envelope is the body of every answer. Errors and Messages are never nil: `null` there crashes wrangler 4.60.
+type envelope struct {
+	Success    bool            `json:"success"`
+	Errors     []envelopeError `json:"errors"`
+	Messages   []string        `json:"messages"`
+	Result     any             `json:"result"`
+	ResultInfo *resultInfo     `json:"result_info,omitempty"`
+}
+
+func writeEnvelope(w http.ResponseWriter, status int, e envelope) {
+	if e.Errors == nil {
+		e.Errors = []envelopeError{}
+	}
+	if e.Messages == nil {
+		e.Messages = []string{}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(e) // the client is gone: nobody is left to tell
+}
+
+// asError gives every failure its public face. What is not an *Error is internal: the caller learns that it failed and
+// that the log has more, the log gets the cause.
+func asError(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Status: http.StatusInternalServerError, Code: codeInternal, Message: "internal error; the server's log has the cause", Cause: err}
+}
+
+// endpoint is one line of the API's table.
+type endpoint struct {
+	pattern string // as net/http.ServeMux takes it, below /client/v4
+	need    need
+	serve   handler
+}
+
+// endpoints is the whole API. Each group stands in the file that serves it.
+func (s *Service) endpoints() []endpoint {
+	var all []endpoint
+	all = append(all, s.userEndpoints()...)       // whoami, accounts, tokens          users.go
+	all = append(all, s.projectEndpoints()...)    // projects, settings, domains       projects.go, domains.go
+	all = append(all, s.assetEndpoints()...)      // upload-token, check-missing, …    assets.go
+	all = append(all, s.deploymentEndpoints()...) // deployments, logs, rollback       deployments.go
+	all = append(all, s.operatorEndpoints()...)   // fsck, sweep                       operate.go
+	return all
+}
