@@ -1,13 +1,11 @@
 package control
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-
-	"berth/store"
+	"syscall"
 )
 
 // Error is a refusal as the caller sees it: an HTTP status, a code in the envelope and a message that says what, where
@@ -42,36 +40,12 @@ const (
 	codeTooLarge       = 8000019
 	codeNotImplemented = 8000021
 	codeInternal       = 8000023 // never 8000000: wrangler would send the deployment again
-	codeRoute          = 7003    // no such endpoint
+	codeRoute          = 7003    // no such endpoint, or not with this method
+	codeBusy           = 8000025 // too many calls at once
+	codeSlow           = 8000027 // the client stopped sending its body
+	codeDiskFull       = 8000029
+	codeLimit          = 8000031 // a bound of the account or project is reached
 )
-
-// need is what an endpoint asks of the caller's token.
-type need uint8
-
-const (
-	needNothing     need = iota
-	needAnyToken         // any live token
-	needRead             // may read {account}
-	needDeploy           // may deploy to {project}
-	needAccount          // administers {account}
-	needServer           // administers the server
-	needUploadToken      // the upload JWT of the asset calls
-)
-
-// call is one API request after authentication. account and project are set when the pattern names them.
-type call struct {
-	w         http.ResponseWriter
-	r         *http.Request
-	ctx       context.Context
-	principal Principal
-	account   store.Account
-	project   store.Project
-	upload    uploadClaims // needUploadToken only; project and account are set too
-	info      *resultInfo  // the handler may set it
-}
-
-// handler answers a call with the envelope's result. A nil result with a nil error is `"result": null`.
-type handler func(*call) (any, error)
 
 type resultInfo struct {
 	Page       int `json:"page"`
@@ -116,23 +90,8 @@ func asError(err error) *Error {
 	if errors.As(err, &e) {
 		return e
 	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return &Error{Status: http.StatusInsufficientStorage, Code: codeDiskFull, Message: "the server's disk is full; nothing was changed", Cause: err}
+	}
 	return &Error{Status: http.StatusInternalServerError, Code: codeInternal, Message: "internal error; the server's log has the cause", Cause: err}
-}
-
-// endpoint is one line of the API's table.
-type endpoint struct {
-	pattern string // as net/http.ServeMux takes it, below /client/v4
-	need    need
-	serve   handler
-}
-
-// endpoints is the whole API. Each group stands in the file that serves it.
-func (s *Service) endpoints() []endpoint {
-	var all []endpoint
-	all = append(all, s.userEndpoints()...)       // whoami, accounts, tokens          users.go
-	all = append(all, s.projectEndpoints()...)    // projects, settings, domains       projects.go, domains.go
-	all = append(all, s.assetEndpoints()...)      // upload-token, check-missing, …    assets.go
-	all = append(all, s.deploymentEndpoints()...) // deployments, logs, rollback       deployments.go
-	all = append(all, s.operatorEndpoints()...)   // fsck, sweep                       operate.go
-	return all
 }

@@ -4,10 +4,12 @@ package control
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"log/slog"
-	"net/http"
+	"net"
+	"sync/atomic"
 	"time"
 
 	"berth/assets/blob"
@@ -53,38 +55,66 @@ type Deps struct {
 	SealingKey, UploadKey [32]byte
 }
 
-// Options are the operator's settings. The zero value of each means its default.
-type Options struct {
-	Domain    string // base domain of hostnames, default pages.localhost
-	PublicURL string // SCHEME[:PORT] for URLs in answers, default http
-	DataDir   string // for DIR/admin.token
-
-	MaxFileBytes       int64         // one asset, default 25 MiB
-	MaxFiles           int           // files of a deployment, default 20000
-	MaxManifestBytes   int64         // the manifest field, default 32 MiB
-	MaxUploadBytes     int64         // body of one asset upload, default 64 MiB
-	MaxUploadFiles     int           // items of one asset upload, default 5000
-	MaxBundleBytes     int64         // _worker.bundle, default 100 MiB
-	MaxRuleFileBytes   int64         // _headers, _redirects, _routes.json, default 1 MiB each
-	MaxParts           int           // parts of a multipart form, default 64 (bundle modules: 2000)
-	MaxJSONBytes       int64         // any other JSON body, default 8 MiB
-	MaxConcurrentCalls int           // API requests worked on at once, default 256
-	BodyTimeout        time.Duration // without a byte from the client, default 60s
-	UploadTokenTTL     time.Duration // default 15m, at most 30m
-	SweepEvery         time.Duration // default 1h; negative: never
-	SweepGrace         time.Duration // default 24h
-}
-
 // Service is the control plane. It is safe for concurrent use.
 type Service struct {
 	deps Deps
 	opts Options
+
+	slots chan struct{} // one for each API request that is worked on
+	extra []endpoint    // set before Handler is called
+	ready atomic.Bool
+	uses  tokenUses
+
+	upkeep upkeep // keeps the sweep off what publications need; its zero value works
 }
 
 // New checks everything and touches nothing.
 func New(deps Deps, opts Options) (*Service, error) {
-	return nil, errors.New("todo: tenancy helper")
+	var faults []error
+	for _, d := range []struct {
+		missing bool
+		name    string
+	}{
+		{deps.Store == nil, "store"},
+		{deps.Blobs == nil, "blobs"},
+		{deps.Hasher == nil, "hasher"},
+		{deps.SealingKey == [32]byte{}, "sealing key"},
+		{deps.UploadKey == [32]byte{}, "upload token key"},
+	} {
+		if d.missing {
+			faults = append(faults, errors.New("control: no "+d.name))
+		}
+	}
+	opts.setDefaults()
+	if err := errors.Join(append(faults, opts.check())...); err != nil {
+		return nil, err
+	}
+	deps.setDefaults()
+	return &Service{
+		deps:  deps,
+		opts:  opts,
+		slots: make(chan struct{}, opts.MaxConcurrentCalls),
+		uses:  tokenUses{pending: make(map[string]time.Time)},
+	}, nil
 }
 
-// Handler serves the API: /client/v4/…, /healthz, /readyz.
-func (s *Service) Handler() http.Handler { panic("todo: tenancy helper") }
+func (d *Deps) setDefaults() {
+	if d.Resolver == nil {
+		d.Resolver = net.DefaultResolver
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Rand == nil {
+		d.Rand = rand.Reader
+	}
+}
+
+// SetReady says what /readyz answers. A service starts not ready.
+func (s *Service) SetReady(ready bool) { s.ready.Store(ready) }
+
+// now is the time of records: UTC, without the monotonic reading.
+func (s *Service) now() time.Time { return s.deps.Now().UTC().Round(0) }

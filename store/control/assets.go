@@ -1,0 +1,3 @@
+package control
+
+func (s *Service) assetEndpoints() []endpoint { return nil }

@@ -1,0 +1,121 @@
+package control
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+)
+
+// body is a request's body within bounds: of size, and of the time without progress. Its error is an *Error, ready to
+// be answered, and stays.
+type body struct {
+	src     io.ReadCloser
+	rc      *http.ResponseController
+	timeout time.Duration
+	limit   int64
+	what    string // the limit's name in words, for the refusal
+	read    int64
+	err     error
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	// One byte over the limit is asked for, so that a body of exactly the limit can end.
+	if room := b.limit - b.read + 1; int64(len(p)) > room {
+		p = p[:room]
+	}
+	_ = b.rc.SetReadDeadline(time.Now().Add(b.timeout)) // not every transport has one
+	n, err := b.src.Read(p)
+	b.read += int64(n)
+	if b.read > b.limit {
+		b.err = b.tooLarge()
+		return 0, b.err
+	}
+	if err != nil {
+		// net/http reads on in the background to notice a client that goes away: under the deadline of the body it
+		// would take a slow handler's silence for one.
+		_ = b.rc.SetReadDeadline(time.Time{})
+		b.err = b.explain(err)
+	}
+	return n, b.err
+}
+
+func (b *body) Close() error { return b.src.Close() }
+
+// slow says whether the client stopped sending.
+func (b *body) slow() bool {
+	e, ok := b.err.(*Error)
+	return ok && e.Code == codeSlow
+}
+
+func (b *body) tooLarge() *Error {
+	return refuse(http.StatusRequestEntityTooLarge, codeTooLarge, "the request body has more than %d bytes, the limit for %s", b.limit, b.what)
+}
+
+func (b *body) explain(err error) error {
+	var e *Error
+	switch {
+	case err == io.EOF:
+		return io.EOF
+	case errors.As(err, &e):
+		return e
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &Error{Status: http.StatusRequestTimeout, Code: codeSlow, Cause: err,
+			Message: fmt.Sprintf("no byte of the request body came for %v (after %d bytes)", b.timeout, b.read)}
+	default:
+		return &Error{Status: http.StatusBadRequest, Code: codeBadRequest, Cause: err,
+			Message: fmt.Sprintf("the request body broke off after %d bytes", b.read)}
+	}
+}
+
+// allowBody sets the bound of this call's body, which is Options.MaxJSONBytes before. what says in words what is
+// limited ("an asset upload (--max-upload-bytes)"). A body that announces more is refused without being read.
+func (c *call) allowBody(limit int64, what string) error {
+	c.body.limit, c.body.what = limit, what
+	if c.r.ContentLength > limit {
+		c.body.err = c.body.tooLarge()
+		return c.body.err
+	}
+	return nil
+}
+
+// readJSON reads the whole body into dst, whatever its Content-Type says: wrangler labels JSON as text/plain. An empty
+// body leaves dst alone.
+func (c *call) readJSON(dst any) error {
+	if c.r.ContentLength > c.body.limit {
+		return c.body.tooLarge()
+	}
+	raw, err := io.ReadAll(c.r.Body)
+	if err != nil || len(raw) == 0 {
+		return err
+	}
+	if err := json.Unmarshal(raw, dst); err != nil {
+		return &Error{Status: http.StatusBadRequest, Code: codeBadRequest, Cause: err, Message: jsonFault(err)}
+	}
+	return nil
+}
+
+// jsonFault says in words what is wrong with a JSON body.
+func jsonFault(err error) string {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Sprintf("the request body is not JSON: %v at byte %d", syntax, syntax.Offset)
+	case errors.As(err, &kind) && kind.Field != "":
+		return fmt.Sprintf("the request body has a JSON %s where %q wants a %s", kind.Value, kind.Field, kind.Type)
+	case errors.As(err, &kind):
+		return fmt.Sprintf("the request body is a JSON %s; want a %s", kind.Value, kind.Type.Kind())
+	default:
+		return fmt.Sprintf("the request body does not fit: %v", err)
+	}
+}
