@@ -1,0 +1,60 @@
+# A fresh machine needs Go 1.26, make and git. What else a target needs (node, wrangler, Chromium) it installs by itself.
+
+GO      ?= go
+export CGO_ENABLED ?= 1
+BIN     := bin/berth
+DATA    ?= berth-data
+SITE    ?= testdata/sites/hello
+PKGS    := ./...
+# How long each fuzz target runs: long by hand, short in `make test`.
+FUZZTIME      ?= 60s
+FUZZTIME_TEST ?= 2s
+CRASH_ROUNDS  ?= 200
+
+.DEFAULT_GOAL := build
+.PHONY: build run test check unit e2e fuzz crash bench fmt clean help
+
+help: ## list the targets
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+build: ## build bin/berth
+	$(GO) build -o $(BIN) ./cmd/berth
+
+run: build ## serve testdata/sites/hello on this machine until Ctrl-C
+	@./.ci/demo $(BIN) $(DATA) $(SITE)
+
+test: unit fuzz-short e2e ## everything: unit tests, short fuzzing, real wrangler, real browser, real kill -9
+
+unit:
+	$(GO) test -shuffle=on $(PKGS)
+
+check: ## gofmt, vet, staticcheck, policy tests, race detector
+	@out=$$(git ls-files '*.go' | xargs gofmt -l); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
+	$(GO) mod tidy -diff
+	$(GO) vet -tags e2e $(PKGS)
+	$(GO) tool staticcheck -tags e2e $(PKGS)
+	$(GO) test -race -shuffle=on -timeout 20m $(PKGS)
+
+e2e: build ## the tests that need the real wrangler and a real browser
+	@./.ci/need wrangler chromium
+	PATH="$$(./.ci/need --path):$$PATH" $(GO) test -tags e2e -count=1 -shuffle=on -timeout 20m ./cmd/berth/e2e -berth $(CURDIR)/$(BIN)
+
+fuzz: ## every fuzz target for FUZZTIME (60s)
+	@./.ci/fuzz $(FUZZTIME)
+
+.PHONY: fuzz-short
+fuzz-short:
+	@./.ci/fuzz $(FUZZTIME_TEST)
+
+crash: build ## CRASH_ROUNDS (200) rounds of kill -9 under load
+	$(GO) test -tags e2e -count=1 -timeout 120m ./cmd/berth/e2e -run TestCrash -berth $(CURDIR)/$(BIN) -crash-rounds $(CRASH_ROUNDS)
+	$(GO) test -count=1 -timeout 60m ./store ./assets/blob -run 'Crash|PowerLoss' -long
+
+bench: ## the benchmarks; both sides of each comparison in one run
+	$(GO) test -run '^$$' -bench . -benchmem ./bench/... ./router/... ./assets/... ./store/...
+
+fmt:
+	gofmt -w $$(git ls-files '*.go')
+
+clean:
+	rm -rf bin $(DATA)
