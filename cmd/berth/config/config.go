@@ -1,0 +1,65 @@
+// Package config gives a command's flags their values: from the command line, else the environment, else a strict TOML
+// file, else the default.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// EnvAlias is the annotation of a flag that lists further environment variables, asked after BERTH_<FLAG> in order.
+const EnvAlias = "berth_env_alias"
+
+// fileOnly are the flags that a file cannot set: they decide whether and how the file is read, or what a person asked
+// for at this moment.
+var notInFile = map[string]bool{"config": true, "help": true, "version": true}
+
+// Sources are the places besides the command line where a flag's value may stand.
+type Sources struct {
+	Env  func(string) (string, bool)
+	File *File // nil: none
+}
+
+// EnvName is the variable that a flag reads.
+func EnvName(flag string) string {
+	return "BERTH_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// Apply sets every flag of cmd that the command line left alone and that another source names. It reports all faults.
+func Apply(cmd *cobra.Command, src Sources) error {
+	var faults []error
+	values := src.File.valuesFor(cmd)
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Changed || f.Name == "help" {
+			return
+		}
+		if err := applyFlag(cmd.Flags(), f, src.Env, values); err != nil {
+			faults = append(faults, err)
+		}
+	})
+	return errors.Join(faults...)
+}
+
+func applyFlag(set *pflag.FlagSet, f *pflag.Flag, env func(string) (string, bool), file map[string]value) error {
+	for _, name := range append([]string{EnvName(f.Name)}, f.Annotations[EnvAlias]...) {
+		// An empty variable is an unset one: CI systems export a missing secret as "".
+		if v, ok := env(name); ok && v != "" {
+			if err := set.Set(f.Name, v); err != nil {
+				return fmt.Errorf("environment variable %s=%q: %w", name, v, err)
+			}
+			return nil
+		}
+	}
+	v, ok := file[f.Name]
+	if !ok {
+		return nil
+	}
+	if err := v.set(set, f); err != nil {
+		return fmt.Errorf("%s: key %q: %w", v.where, f.Name, err)
+	}
+	return nil
+}

@@ -1,0 +1,159 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"berth/assets/manifest"
+)
+
+const (
+	// maxDepth bounds nesting; a path that deep is over the manifest's bound anyway.
+	maxDepth = 256
+	// maxEntries bounds a walk: symbolic links to directories can make a small tree exponentially large.
+	maxEntries = 2_000_000
+)
+
+// File is one file of the site.
+type File struct {
+	Path string // "/" and its path below the site's directory, "/"-separated
+	Disk string
+	Size int64
+	Key  manifest.AssetKey // once hashed
+}
+
+// Site is what a directory holds: assets, and the files with a meaning of their own.
+type Site struct {
+	Dir       string
+	Files     []*File // by path
+	Headers   string  // disk path of _headers, "" if none
+	Redirects string
+	Routes    string // _routes.json
+	Worker    string // _worker.js, a file or a directory
+	Skipped   []string
+}
+
+// Walk lists dir as `wrangler pages deploy` would: every regular file, dotfiles included and symbolic links followed,
+// without what only the root means something to and what never belongs to a site.
+func Walk(ctx context.Context, dir string) (*Site, error) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, fmt.Errorf("read the site: %w", err)
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("read the site: %s is a file; give the directory that holds the built site", dir)
+	}
+	w := &walker{ctx: ctx, site: &Site{Dir: dir}}
+	if err := w.dir("", []os.FileInfo{info}); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(w.site.Files, func(a, b *File) int { return strings.Compare(a.Path, b.Path) })
+	return w.site, nil
+}
+
+type walker struct {
+	ctx     context.Context
+	site    *Site
+	entries int
+}
+
+// dir lists one directory; rel is "" or ends without a slash. above holds the directories that contain it, itself last.
+func (w *walker) dir(rel string, above []os.FileInfo) error {
+	if err := w.ctx.Err(); err != nil {
+		return context.Cause(w.ctx)
+	}
+	if len(above) > maxDepth {
+		return fmt.Errorf("read the site: %s is nested more than %d directories deep", filepath.Join(w.site.Dir, rel), maxDepth)
+	}
+	list, err := os.ReadDir(filepath.Join(w.site.Dir, rel))
+	if err != nil {
+		return fmt.Errorf("read the site: %w", err)
+	}
+	for _, e := range list {
+		if w.entries++; w.entries > maxEntries {
+			return fmt.Errorf("read the site: more than %d entries below %s: do symbolic links lead in circles?", maxEntries, w.site.Dir)
+		}
+		if err := w.entry(path.Join(rel, e.Name()), e, above); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *walker) entry(rel string, e fs.DirEntry, above []os.FileInfo) error {
+	if w.special(rel) || ignored(rel) {
+		return nil
+	}
+	disk := filepath.Join(w.site.Dir, filepath.FromSlash(rel))
+	info, err := e.Info()
+	if err == nil && e.Type()&fs.ModeSymlink != 0 {
+		info, err = os.Stat(disk)
+	}
+	if err != nil {
+		if e.Type()&fs.ModeSymlink != 0 && errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("read the site: the symbolic link %s leads nowhere: mend or remove it", disk)
+		}
+		return fmt.Errorf("read the site: %w", err)
+	}
+	switch {
+	case info.IsDir():
+		if slices.ContainsFunc(above, func(a os.FileInfo) bool { return os.SameFile(a, info) }) {
+			return fmt.Errorf("read the site: the symbolic link %s leads to a directory that contains it", disk)
+		}
+		return w.dir(rel, append(slices.Clip(above), info))
+	case !info.Mode().IsRegular():
+		w.site.Skipped = append(w.site.Skipped, fmt.Sprintf("%s is not a regular file (%s): left out", disk, info.Mode().Type()))
+		return nil
+	}
+	return w.file("/"+rel, disk, info.Size())
+}
+
+func (w *walker) file(sitePath, disk string, size int64) error {
+	if err := manifest.CheckPath(sitePath); err != nil {
+		return fmt.Errorf("read the site: the name of %q cannot be deployed: %w", disk, err)
+	}
+	w.site.Files = append(w.site.Files, &File{Path: sitePath, Disk: disk, Size: size})
+	return nil
+}
+
+// special notes what stands at the root with a meaning of its own; none of it is an asset.
+func (w *walker) special(rel string) bool {
+	disk := filepath.Join(w.site.Dir, rel)
+	switch rel {
+	case "_headers":
+		w.site.Headers = disk
+	case "_redirects":
+		w.site.Redirects = disk
+	case "_routes.json":
+		w.site.Routes = disk
+	case "_worker.js":
+		w.site.Worker = disk
+	case "functions", ".wrangler":
+	default:
+		return false
+	}
+	return true
+}
+
+// ignored is wrangler's list for any depth. Its glob `**` skips segments that begin with a dot, so that what lies below
+// a dot-directory is deployed: the same here, or two tools would publish two different sites.
+func ignored(rel string) bool {
+	switch path.Base(rel) {
+	case ".DS_Store", "node_modules", ".git":
+	default:
+		return false
+	}
+	for segment := range strings.SplitSeq(path.Dir(rel), "/") {
+		if segment != "." && strings.HasPrefix(segment, ".") {
+			return false
+		}
+	}
+	return true
+}
