@@ -1,0 +1,87 @@
+// Command berthbench runs the workloads of package bench against a built berth.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"time"
+
+	"berth/bench"
+)
+
+const usage = `usage: berthbench serve|deploy [flags]
+  serve    CPU per request of the edge against a constant-response fasthttp server
+  deploy   a large site, first and again with one file changed`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "berthbench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("no workload\n%s", usage)
+	}
+	switch args[0] {
+	case "serve":
+		return serve(ctx, args[1:])
+	case "deploy":
+		return deploy(ctx, args[1:])
+	case "constant": // the other side of serve, as a process of its own
+		size, err := strconv.Atoi(args[1])
+		if err != nil {
+			return err
+		}
+		return bench.Constant(size, args[2])
+	}
+	return fmt.Errorf("unknown workload %q\n%s", args[0], usage)
+}
+
+func serve(ctx context.Context, args []string) error {
+	f := flag.NewFlagSet("serve", flag.ContinueOnError)
+	c := bench.ServeConfig{}
+	f.StringVar(&c.Berth, "berth", "bin/berth", "the binary to measure")
+	f.IntVar(&c.Size, "size", 1024, "bytes of the file")
+	f.IntVar(&c.Rounds, "rounds", 5, "measurements of each side")
+	f.IntVar(&c.Conns, "conns", 16, "keep-alive connections")
+	f.DurationVar(&c.Duration, "duration", 3*time.Second, "length of one measurement")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	c.Self = self
+	rep, err := bench.Serve(ctx, c)
+	if err != nil {
+		return err
+	}
+	fmt.Print(rep)
+	return nil
+}
+
+func deploy(ctx context.Context, args []string) error {
+	f := flag.NewFlagSet("deploy", flag.ContinueOnError)
+	c := bench.DeployConfig{}
+	f.StringVar(&c.Berth, "berth", "bin/berth", "the binary to measure")
+	f.IntVar(&c.Files, "files", 20000, "files of the site")
+	f.IntVar(&c.Size, "size", 4096, "bytes of each")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	rep, err := bench.Deploy(ctx, c)
+	if err != nil {
+		return err
+	}
+	fmt.Print(rep)
+	return nil
+}
