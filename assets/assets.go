@@ -41,6 +41,7 @@ const (
 )
 
 // Body names bytes without holding them, except for short inline ones. Length is what Content-Length says, for HEAD too.
+// An empty file is a BodyBlob of length 0.
 type Body struct {
 	Kind     BodyKind
 	Inline   []byte
@@ -58,24 +59,6 @@ type Plan struct {
 	// Head says that the body must not be sent though its length is announced.
 	Head bool
 
+	// scratch grows only while a Plan is made, so that views of it stay good until the Plan is reused.
 	scratch []byte
 }
-
-// CONTRACT: Site, Compile, Plan and Weight are replaced by the implementation.
-
-// Site is a compiled deployment: immutable, safe for concurrent use.
-type Site struct{}
-
-// Input is what a Site is compiled from.
-type Input struct {
-	Manifest []byte // encoded; the Site keeps it
-}
-
-// Compile checks the input and makes a Site. Its error means that the input is corrupt, not that a user erred.
-func Compile(in Input) (*Site, error) { panic("todo") }
-
-// Plan decides the response to req. It is total: every request gets a status.
-func (s *Site) Plan(dst *Plan, req *Request) { panic("todo") }
-
-// Weight is the memory the Site holds, in bytes.
-func (s *Site) Weight() int64 { panic("todo") }

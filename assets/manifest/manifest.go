@@ -156,6 +156,9 @@ func (m *Manifest) At(i int) Entry {
 	}
 }
 
+// PathAt is At(i).Path without the rest.
+func (m *Manifest) PathAt(i int) string { return view(m.path(i)) }
+
 // All lists the entries in path order.
 func (m *Manifest) All() iter.Seq2[int, Entry] {
 	return func(yield func(int, Entry) bool) {
