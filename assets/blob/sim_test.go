@@ -1,0 +1,413 @@
+package blob
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"maps"
+	"math/rand/v2"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// simFS is a file system that keeps apart what programs see and what a loss of power leaves, and fails on demand.
+//
+// A file's content survives from its last successful sync; unsynced content is gone, cut, zeroed or whole. An entry of a
+// directory survives from the directory's last successful sync; of what happened to it since, any state may be found.
+type simFS struct {
+	mu          sync.Mutex
+	dirs        map[string]*simDir
+	ops         int
+	fault       fault
+	fired       bool
+	dead        bool // the power is gone
+	handleCount int  // handles
+	peak        int
+	hook        func(op, name string) // called before each operation, without mu
+}
+
+// fault is what goes wrong: the at-th operation (from 1; 0: none), and those after it if it lasts.
+type fault struct {
+	at    int
+	mode  faultMode
+	lasts bool
+}
+
+type faultMode int
+
+const (
+	failBefore faultMode = iota // nothing was done
+	failAfter                   // it was done all the same; a write half
+	failLose                    // a failed sync drops what was unsynced, so that the next one finds nothing to do and succeeds
+	powerOff                    // nothing was done, and nothing will be
+)
+
+func (m faultMode) String() string {
+	return [...]string{"before", "after", "lose", "power"}[m]
+}
+
+type simNode struct {
+	data    []byte
+	durable []byte
+	dirty   bool // data may not survive
+	lost    bool // a sync failed and forgot
+	mtime   time.Time
+}
+
+type simDir struct {
+	durable bool
+	now     map[string]*simNode
+	// maybe holds, for each name, what may be found after a loss of power, nil for nothing; the last is the present state
+	// unless a failed sync has lost it.
+	maybe map[string][]*simNode
+}
+
+func newSim() *simFS {
+	root := &simDir{durable: true, now: map[string]*simNode{}, maybe: map[string][]*simNode{}}
+	return &simFS{dirs: map[string]*simDir{"": root}}
+}
+
+var errPower = errors.New("the power is gone")
+
+// do runs one operation, or lets it fail. lose is what a failing sync does; nil for other operations.
+func (s *simFS) do(op, name string, act func() error, lose func()) error {
+	if s.hook != nil {
+		s.hook(op, name)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ops++
+	if s.dead {
+		return &fs.PathError{Op: op, Path: name, Err: errPower}
+	}
+	hit := s.fault.at > 0 && (s.ops == s.fault.at || s.fault.lasts && s.ops > s.fault.at)
+	if !hit {
+		return act()
+	}
+	s.fired = true
+	failed := &fs.PathError{Op: op, Path: name, Err: syscall.ENOSPC}
+	switch s.fault.mode {
+	case powerOff:
+		s.dead = true
+		failed.Err = errPower
+	case failAfter:
+		if err := act(); err != nil {
+			return err
+		}
+	case failLose:
+		if lose != nil {
+			lose()
+		}
+	}
+	return failed
+}
+
+func (s *simFS) dirOf(name string) (*simDir, string, error) {
+	dir, base := path.Split(name)
+	d := s.dirs[strings.TrimSuffix(dir, "/")]
+	if d == nil {
+		return nil, "", &fs.PathError{Op: "find", Path: name, Err: fs.ErrNotExist}
+	}
+	return d, base, nil
+}
+
+func (s *simFS) node(name string) (*simNode, error) {
+	d, base, err := s.dirOf(name)
+	if err != nil {
+		return nil, err
+	}
+	if n := d.now[base]; n != nil {
+		return n, nil
+	}
+	return nil, &fs.PathError{Op: "find", Path: name, Err: fs.ErrNotExist}
+}
+
+// put changes an entry; nil removes it.
+func (d *simDir) put(base string, n *simNode) {
+	if d.maybe[base] == nil {
+		d.maybe[base] = []*simNode{d.now[base]}
+	}
+	d.maybe[base] = append(d.maybe[base], n)
+	if n == nil {
+		delete(d.now, base)
+	} else {
+		d.now[base] = n
+	}
+}
+
+func (s *simFS) mkdir(name string) error {
+	return s.do("mkdir", name, func() error {
+		if s.dirs[name] == nil {
+			s.dirs[name] = &simDir{now: map[string]*simNode{}, maybe: map[string][]*simNode{}}
+		}
+		return nil
+	}, nil)
+}
+
+func (s *simFS) create(name string) (tempFile, error) {
+	var n *simNode
+	err := s.do("create", name, func() error {
+		d, base, err := s.dirOf(name)
+		if err != nil {
+			return err
+		}
+		if d.now[base] != nil {
+			return fs.ErrExist
+		}
+		n = &simNode{dirty: true}
+		d.put(base, n)
+		return nil
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	s.handles(1)
+	return &simTemp{s, n, name}, nil
+}
+
+func (s *simFS) handles(by int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.handleCount += by
+	s.peak = max(s.peak, s.handleCount)
+}
+
+type simTemp struct {
+	s    *simFS
+	n    *simNode
+	name string
+}
+
+func (t *simTemp) Write(p []byte) (int, error) {
+	written := 0
+	err := t.s.do("write", t.name, func() error {
+		written = len(p)
+		if t.s.fired && t.s.fault.mode == failAfter {
+			written /= 2
+		}
+		t.n.data = append(t.n.data, p[:written]...)
+		t.n.dirty = true
+		return nil
+	}, nil)
+	return written, err
+}
+
+func (t *simTemp) Sync() error {
+	return t.s.do("sync", t.name, func() error {
+		if !t.n.lost {
+			t.n.durable, t.n.dirty = slices.Clone(t.n.data), false
+		}
+		return nil
+	}, func() { t.n.lost = true })
+}
+
+func (t *simTemp) Close() error {
+	t.s.handles(-1)
+	return t.s.do("close", t.name, func() error { return nil }, nil)
+}
+
+type simOpen struct {
+	s    *simFS
+	name string
+	data []byte
+}
+
+func (o *simOpen) ReadAt(p []byte, off int64) (n int, err error) {
+	err = o.s.do("read", o.name, func() error {
+		n, err = strings.NewReader(string(o.data)).ReadAt(p, off)
+		return err
+	}, nil)
+	return n, err
+}
+
+func (o *simOpen) Close() error {
+	o.s.handles(-1)
+	return nil
+}
+
+func (s *simFS) open(name string) (f readFile, fi fileInfo, err error) {
+	err = s.do("open", name, func() error {
+		n, err := s.node(name)
+		if err != nil {
+			return err
+		}
+		f, fi = &simOpen{s, name, n.data}, n.info()
+		return nil
+	}, nil)
+	if err != nil {
+		return nil, fi, err
+	}
+	s.handles(1)
+	return f, fi, nil
+}
+
+func (n *simNode) info() fileInfo {
+	return fileInfo{size: int64(len(n.data)), mtime: n.mtime, regular: true}
+}
+
+func (s *simFS) stat(name string) (fi fileInfo, err error) {
+	err = s.do("stat", name, func() error {
+		n, err := s.node(name)
+		if err == nil {
+			fi = n.info()
+		}
+		return err
+	}, nil)
+	return fi, err
+}
+
+func (s *simFS) rename(from, to string) error {
+	return s.do("rename", from, func() error {
+		n, err := s.node(from)
+		if err != nil {
+			return err
+		}
+		dst, toBase, err := s.dirOf(to)
+		if err != nil {
+			return err
+		}
+		src, fromBase, _ := s.dirOf(from)
+		dst.put(toBase, n)
+		src.put(fromBase, nil)
+		return nil
+	}, nil)
+}
+
+func (s *simFS) remove(name string) error {
+	return s.do("remove", name, func() error {
+		if _, err := s.node(name); err != nil {
+			return err
+		}
+		d, base, _ := s.dirOf(name)
+		d.put(base, nil)
+		return nil
+	}, nil)
+}
+
+func (s *simFS) setTime(name string, t time.Time) error {
+	return s.do("setTime", name, func() error {
+		n, err := s.node(name)
+		if err == nil {
+			n.mtime = t
+		}
+		return err
+	}, nil)
+}
+
+func (s *simFS) syncDir(name string) error {
+	d := s.dirs[name]
+	return s.do("syncDir", name, func() error {
+		if name == "" {
+			for _, sub := range s.dirs {
+				sub.durable = true
+			}
+		}
+		for base, states := range d.maybe {
+			if states[len(states)-1] == d.now[base] {
+				delete(d.maybe, base)
+			}
+		}
+		return nil
+	}, func() {
+		for base, states := range d.maybe {
+			if len(states) > 1 && states[len(states)-1] == d.now[base] {
+				d.maybe[base] = states[:len(states)-1]
+			}
+		}
+	})
+}
+
+func (s *simFS) list(name string) iter.Seq2[dirEntry, error] {
+	var names []string
+	err := s.do("list", name, func() error {
+		names = slices.Sorted(maps.Keys(s.dirs[name].now))
+		if name == "" {
+			names = slices.AppendSeq(names, maps.Keys(s.dirs))
+			names = slices.DeleteFunc(names, func(n string) bool { return n == "" })
+		}
+		return nil
+	}, nil)
+	return func(yield func(dirEntry, error) bool) {
+		if err != nil {
+			yield(dirEntry{}, err)
+			return
+		}
+		for _, n := range names {
+			if !yield(dirEntry{name: n}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// crash is what the next boot finds.
+func (s *simFS) crash(rng *rand.Rand) *simFS {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := newSim()
+	survivors := map[*simNode]*simNode{}
+	for _, name := range slices.Sorted(maps.Keys(s.dirs)) {
+		d := s.dirs[name]
+		if !d.durable && rng.IntN(2) == 0 {
+			continue
+		}
+		found := maps.Clone(d.now)
+		for _, base := range slices.Sorted(maps.Keys(d.maybe)) {
+			states := d.maybe[base]
+			found[base] = states[rng.IntN(len(states))]
+		}
+		nd := &simDir{durable: true, now: map[string]*simNode{}, maybe: map[string][]*simNode{}}
+		next.dirs[name] = nd
+		for _, base := range slices.Sorted(maps.Keys(found)) {
+			n := found[base]
+			if n == nil {
+				continue
+			}
+			if survivors[n] == nil {
+				survivors[n] = n.survive(rng)
+			}
+			nd.now[base] = survivors[n]
+		}
+	}
+	return next
+}
+
+func (n *simNode) survive(rng *rand.Rand) *simNode {
+	data := n.durable
+	if n.dirty {
+		switch rng.IntN(4) {
+		case 0: // as last synced
+		case 1:
+			data = n.data[:rng.IntN(len(n.data)+1)]
+		case 2:
+			data = make([]byte, len(n.data))
+		case 3:
+			data = n.data
+		}
+	}
+	return &simNode{data: slices.Clone(data), durable: slices.Clone(data), mtime: n.mtime}
+}
+
+// spoil changes a file from outside, durably.
+func (s *simFS) spoil(name string, data []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, err := s.node(name)
+	if err != nil {
+		return fmt.Errorf("spoil: %w", err)
+	}
+	n.data, n.durable, n.dirty = slices.Clone(data), slices.Clone(data), false
+	return nil
+}
+
+// temps lists the temporaries.
+func (s *simFS) temps() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.dirs[tmpDir].now))
+}
