@@ -1,3 +1,225 @@
 package control
 
-func (s *Service) assetEndpoints() []endpoint { return nil }
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"berth/assets/blob"
+	"berth/assets/manifest"
+	"berth/store"
+)
+
+func (s *Service) assetEndpoints() []endpoint {
+	return []endpoint{
+		{"GET " + projectPath + "/upload-token", needDeploy, s.uploadToken},
+		{"POST /pages/assets/check-missing", needUploadToken, s.checkMissing},
+		{"POST /pages/assets/upload", needUploadToken, s.uploadAssets},
+		{"POST /pages/assets/upsert-hashes", needUploadToken, s.upsertHashes},
+	}
+}
+
+const (
+	maxHashes     = 1 << 20 // in one request; a deployment has Options.MaxFiles
+	maxCandidates = 16      // uploads kept for one key of one project while none is proved
+)
+
+func (s *Service) uploadToken(c *call) (any, error) {
+	token, err := s.signUploadToken(c.account, c.project)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{"jwt": token}, nil
+}
+
+// checkMissing answers which of the hashes to upload. It never says more than the caller's own account has proved or the
+// caller's own project has uploaded. What it finds is touched, so that no sweep takes it before the deployment names it.
+func (s *Service) checkMissing(c *call) (any, error) {
+	keys, err := readHashes(c)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.touchAssets(c.ctx, c.project, keys)
+	if err != nil {
+		return nil, err
+	}
+	missing := []string{} // never null: wrangler would crash
+	for i, key := range keys {
+		if !found[i] {
+			missing = append(missing, key.String())
+		}
+	}
+	return missing, nil
+}
+
+// upsertHashes says that the hashes are in use: their grace starts again. It changes nothing else and never fails for a
+// hash that is not here, because creating the deployment will say so with the file's name.
+func (s *Service) upsertHashes(c *call) (any, error) {
+	keys, err := readHashes(c)
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.touchAssets(c.ctx, c.project, keys)
+	return nil, err
+}
+
+// readHashes reads {"hashes":[…]}, in the order of the keys (which is that of the store) and each once.
+func readHashes(c *call) ([]manifest.AssetKey, error) {
+	var in struct {
+		Hashes *[]string `json:"hashes"`
+	}
+	if err := c.readJSON(&in); err != nil {
+		return nil, err
+	}
+	if in.Hashes == nil {
+		return nil, refuse(http.StatusBadRequest, codeBadRequest, "the request has no hashes: want {\"hashes\": [\"32 hex digits\", …]}")
+	}
+	if n := len(*in.Hashes); n > maxHashes {
+		return nil, refuse(http.StatusRequestEntityTooLarge, codeTooLarge, "%d hashes are more than %d, the limit of one request", n, maxHashes)
+	}
+	keys := make([]manifest.AssetKey, len(*in.Hashes))
+	for i, text := range *in.Hashes {
+		key, err := manifest.ParseAssetKey(text)
+		if err != nil {
+			return nil, refuse(http.StatusBadRequest, codeBadRequest, "hash %d, %q: want 32 lower-case hex digits", i+1, clip(text))
+		}
+		keys[i] = key
+	}
+	slices.SortFunc(keys, func(a, b manifest.AssetKey) int { return slices.Compare(a[:], b[:]) })
+	return slices.Compact(keys), nil
+}
+
+// touchAssets says for each key whether its bytes are here, as far as the project may know, and keeps them. The work
+// is split in runs of neighbouring keys, over the processors.
+func (s *Service) touchAssets(ctx context.Context, p store.Project, keys []manifest.AssetKey) ([]bool, error) {
+	found := make([]bool, len(keys))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	const run = 512
+	for start := 0; start < len(keys); start += run {
+		g.Go(func() error {
+			for i := start; i < min(start+run, len(keys)); i++ {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				var err error
+				if found[i], err = s.touchAsset(p, keys[i]); err != nil {
+					return fmt.Errorf("look for asset %s: %w", keys[i], err)
+				}
+			}
+			return nil
+		})
+	}
+	return found, g.Wait()
+}
+
+// touchAsset finds an asset among the account's proofs, then among the project's own uploads. One that a refused
+// deployment wants again counts as missing, whatever is there.
+func (s *Service) touchAsset(p store.Project, key manifest.AssetKey) (bool, error) {
+	wanted, err := s.deps.Store.Wanted(p.No, key)
+	if err != nil || wanted {
+		return false, err
+	}
+	proofs, err := s.deps.Store.HasProof(p.Account, key)
+	if err != nil {
+		return false, err
+	}
+	here := false
+	for _, proof := range proofs {
+		ok, err := s.touch(proof.Blob)
+		if err != nil {
+			return false, err
+		}
+		here = here || ok
+	}
+	if here {
+		return true, nil
+	}
+	claims, err := s.deps.Store.Claims(p.No, key)
+	if err != nil {
+		return false, err
+	}
+	for _, claim := range claims {
+		ok, err := s.touch(claim.Blob)
+		if err != nil {
+			return false, err
+		}
+		here = here || ok
+	}
+	return here, nil
+}
+
+func (s *Service) touch(b store.FileRef) (bool, error) {
+	err := s.deps.Blobs.Touch(b.Digest)
+	if errors.Is(err, blob.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// uploadAssets stores files. All of their bytes are durable before any claim names one, and all claims are of one
+// batch; whatever fails before leaves nothing that counts.
+func (s *Service) uploadAssets(c *call) (any, error) {
+	if err := c.allowBody(s.opts.MaxUploadBytes, "one upload of assets (--max-upload-bytes)"); err != nil {
+		return nil, err
+	}
+	batch := s.deps.Blobs.NewBatch()
+	defer batch.Abort()
+	limits := uploadLimits{fileBytes: s.opts.MaxFileBytes, files: s.opts.MaxUploadFiles}
+	files, err := readUpload(c.r.Body, limits, func() (valueWriter, error) { return batch.Create() })
+	if err != nil {
+		return nil, err
+	}
+	if err := batch.Commit(); err != nil {
+		return nil, fmt.Errorf("store uploaded files: %w", err)
+	}
+	if len(files) == 0 {
+		return nil, nil
+	}
+	_, err = s.deps.Store.Update(c.ctx, func(tx *store.Tx) error { return s.putClaims(tx, c.project, files) })
+	return nil, err
+}
+
+func (s *Service) putClaims(tx *store.Tx, p store.Project, files []uploadedFile) error {
+	if _, err := sameProject(tx, p); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := s.putClaim(tx, store.Claim{Project: p.No, Key: f.Key, Blob: f.Blob, Time: s.now()}); err != nil {
+			return fmt.Errorf("claim %s: %w", f.Key, err)
+		}
+		wanted, err := tx.Wanted(p.No, f.Key)
+		if err != nil {
+			return err
+		}
+		if wanted {
+			if err := tx.SetWanted(p.No, f.Key, false); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// putClaim adds one upload to those of its key. The same bytes again are one claim, made anew; beyond the bound the
+// oldest others go: they were not proved by any deployment since.
+func (s *Service) putClaim(tx *store.Tx, c store.Claim) error {
+	old, err := tx.Claims(c.Project, c.Key)
+	if err != nil {
+		return err
+	}
+	old = slices.DeleteFunc(old, func(o store.Claim) bool { return o.Blob.Digest == c.Blob.Digest })
+	slices.SortStableFunc(old, func(a, b store.Claim) int { return a.Time.Compare(b.Time) })
+	for len(old) >= maxCandidates {
+		if err := tx.DeleteClaim(old[0]); err != nil {
+			return err
+		}
+		old = old[1:]
+	}
+	return tx.PutClaim(c)
+}

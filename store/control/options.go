@@ -35,7 +35,6 @@ type Options struct {
 	MaxEnvVars       int           // variables and secrets of one environment, default 512
 	MaxEnvVarBytes   int           // value of one of them, default 64 KiB
 	MaxSettingsBytes int           // all settings of a project as stored, default 1 MiB
-	MaxProjects      int           // projects of an account, default 100000
 	MaxTokens        int           // tokens of an account, default 1000
 	MaxDomains       int           // custom domains of a project, default 100
 	DomainTimeout    time.Duration // one look-up of a TXT record, default 5s
@@ -67,7 +66,6 @@ func (o *Options) setDefaults() {
 	o.MaxEnvVars = cmp.Or(o.MaxEnvVars, 512)
 	o.MaxEnvVarBytes = cmp.Or(o.MaxEnvVarBytes, 64<<10)
 	o.MaxSettingsBytes = cmp.Or(o.MaxSettingsBytes, 1<<20)
-	o.MaxProjects = cmp.Or(o.MaxProjects, 100000)
 	o.MaxTokens = cmp.Or(o.MaxTokens, 1000)
 	o.MaxDomains = cmp.Or(o.MaxDomains, 100)
 	o.DomainTimeout = cmp.Or(o.DomainTimeout, 5*time.Second)
@@ -83,7 +81,7 @@ func (o *Options) check() error {
 		"MaxConcurrentCalls": int64(o.MaxConcurrentCalls), "BodyTimeout": int64(o.BodyTimeout),
 		"UploadTokenTTL": int64(o.UploadTokenTTL), "SweepGrace": int64(o.SweepGrace), "MaxEnvVars": int64(o.MaxEnvVars),
 		"MaxEnvVarBytes": int64(o.MaxEnvVarBytes), "MaxSettingsBytes": int64(o.MaxSettingsBytes),
-		"MaxProjects": int64(o.MaxProjects), "MaxTokens": int64(o.MaxTokens), "MaxDomains": int64(o.MaxDomains),
+		"MaxTokens": int64(o.MaxTokens), "MaxDomains": int64(o.MaxDomains),
 		"DomainTimeout": int64(o.DomainTimeout),
 	} {
 		if v < 0 {
@@ -97,10 +95,12 @@ func (o *Options) check() error {
 }
 
 func (o *Options) checkDomain() error {
-	host, err := hostkey.Canonical([]byte(o.Domain))
+	host, err := hostkey.Canonical(o.Domain)
 	switch {
 	case err != nil:
 		return fmt.Errorf("control: domain %q: %w", o.Domain, err)
+	case host.IsIP():
+		return fmt.Errorf("control: domain %q is an IP address; deployments need names below it", o.Domain)
 	case string(host) != o.Domain:
 		return fmt.Errorf("control: domain %q must be written %q", o.Domain, host)
 	case len(o.Domain) > maxDomainLength:

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -65,6 +66,9 @@ type Service struct {
 	ready atomic.Bool
 	uses  tokenUses
 
+	sealer  sealer
+	domains domainQueue
+
 	upkeep upkeep // keeps the sweep off what publications need; its zero value works
 }
 
@@ -90,11 +94,17 @@ func New(deps Deps, opts Options) (*Service, error) {
 		return nil, err
 	}
 	deps.setDefaults()
+	sealer, err := newSealer(deps.SealingKey, deps.Rand)
+	if err != nil {
+		return nil, fmt.Errorf("control: sealing key: %w", err)
+	}
 	return &Service{
-		deps:  deps,
-		opts:  opts,
-		slots: make(chan struct{}, opts.MaxConcurrentCalls),
-		uses:  tokenUses{pending: make(map[string]time.Time)},
+		deps:    deps,
+		opts:    opts,
+		slots:   make(chan struct{}, opts.MaxConcurrentCalls),
+		uses:    tokenUses{pending: make(map[string]time.Time)},
+		sealer:  sealer,
+		domains: domainQueue{waiting: make(map[domainID]time.Time)},
 	}, nil
 }
 

@@ -75,9 +75,18 @@ func (s *Service) authenticate(r *http.Request) (Principal, error) {
 	return s.Authenticate(text)
 }
 
-// Authenticate finds the holder of a token. Its refusal is the same for all that is not a token of this server; only
-// who proves to hold an expired one is told so.
+// Authenticate finds the holder of a token, and notes that it was used.
 func (s *Service) Authenticate(text string) (Principal, error) {
+	p, err := s.holder(text)
+	if err == nil {
+		s.uses.note(p.Token, s.now())
+	}
+	return p, err
+}
+
+// holder finds whose token it is. Its refusal is the same for all that is not a token of this server; only
+// who proves to hold an expired one is told so.
+func (s *Service) holder(text string) (Principal, error) {
 	id, formed := tokenID(text)
 	var t store.Token
 	if formed {
@@ -91,11 +100,9 @@ func (s *Service) Authenticate(text string) (Principal, error) {
 	if subtle.ConstantTimeCompare(sum[:], t.Hash[:]) != 1 || t.ID == "" {
 		return Principal{}, errNoToken
 	}
-	now := s.now()
-	if !t.Expires.IsZero() && !now.Before(t.Expires) {
+	if !t.Expires.IsZero() && !s.now().Before(t.Expires) {
 		return Principal{}, refuse(http.StatusUnauthorized, codeAuth, "this API token expired at %s: have a new one made", t.Expires.UTC().Format(time.RFC3339))
 	}
-	s.uses.note(t, now)
 	return Principal{Token: t}, nil
 }
 

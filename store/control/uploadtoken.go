@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -46,7 +45,7 @@ func (s *Service) parseUploadToken(text string) (uploadClaims, error) {
 	var c uploadClaims
 	_, err := jwt.ParseWithClaims(text, &c, func(*jwt.Token) (any, error) { return s.deps.UploadKey[:], nil },
 		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithAudience(uploadAudience),
-		jwt.WithExpirationRequired(), jwt.WithTimeFunc(s.deps.Now), jwt.WithLeeway(5*time.Second), jwt.WithStrictDecoding())
+		jwt.WithExpirationRequired(), jwt.WithTimeFunc(s.deps.Now), jwt.WithStrictDecoding())
 	switch {
 	case errors.Is(err, jwt.ErrTokenExpired):
 		return uploadClaims{}, errUploadTokenExpired
