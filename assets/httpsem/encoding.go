@@ -6,6 +6,9 @@ import "strings"
 // "*;q=0" where identity is not named (RFC 9110 §12.5.3). An absent or empty field forbids nothing, nor does a weight
 // that cannot be read. Where a coding is named twice the kinder weight counts.
 func IdentityForbidden(field string) bool {
+	if strings.IndexByte(field, '0') < 0 { // no weight of zero: nearly every request
+		return false
+	}
 	var identity, star refusal
 	for element := range strings.SplitSeq(field, ",") {
 		coding, params, _ := strings.Cut(element, ";")

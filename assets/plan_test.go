@@ -1,0 +1,156 @@
+package assets
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"berth/assets/manifest"
+	"github.com/google/go-cmp/cmp"
+)
+
+// render shows a Plan as a response head and what its body is.
+func render(t testing.TB, s testSite, p *Plan) string {
+	t.Helper()
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d", p.Status)
+	for _, f := range p.Fields {
+		fmt.Fprintf(&b, "\n%s: %s", f.Name, f.Value)
+	}
+	if p.Body.Kind != BodyNone {
+		fmt.Fprintf(&b, "\n(%d) %s", p.Body.Length, s.body(t, p))
+	}
+	return b.String()
+}
+
+const (
+	always = "\nAccess-Control-Allow-Origin: *\nReferrer-Policy: strict-origin-when-cross-origin"
+	typed  = always + "\nX-Content-Type-Options: nosniff"
+	fresh  = "\nCache-Control: public, max-age=0, must-revalidate"
+)
+
+func TestPlan(t *testing.T) {
+	s := named(t, "/index.html", "/a.txt", "/page.html", "/dir/index.html", "/dir/404.html", "/.html", "/x/.html")
+	tag := func(path string) string {
+		return `"` + manifest.AssetKeyOf([]byte(path), manifest.Extension(path)).String() + `"`
+	}
+	html := func(path string) string {
+		return "200\nContent-Type: text/html; charset=utf-8\nETag: " + tag(path) + fresh + typed + fmt.Sprintf("\n(%d) %s", len(path), path)
+	}
+	moved := func(to string) string { return "308\nLocation: " + to + always }
+	for name, tc := range map[string]struct {
+		req  Request
+		want string
+	}{
+		"file": {Request{Target: "/a.txt"},
+			"200\nContent-Type: text/plain; charset=utf-8\nETag: " + tag("/a.txt") + fresh + typed + "\n(6) /a.txt"},
+		"head": {Request{Method: "HEAD", Target: "/a.txt"},
+			"200\nContent-Type: text/plain; charset=utf-8\nETag: " + tag("/a.txt") + fresh + typed + "\n(6) "},
+		"method in small letters": {Request{Method: "get", Target: "/"}, html("/index.html")},
+		"no index": {Request{Target: "/a.txt", NoIndex: true},
+			"200\nContent-Type: text/plain; charset=utf-8\nETag: " + tag("/a.txt") + fresh + "\nX-Robots-Tag: noindex" + typed + "\n(6) /a.txt"},
+		"authorized": {Request{Target: "/a.txt", Authorization: true},
+			"200\nContent-Type: text/plain; charset=utf-8\nETag: " + tag("/a.txt") + typed + "\n(6) /a.txt"},
+		"range": {Request{Target: "/a.txt", Range: "bytes=0-1"},
+			"200\nContent-Type: text/plain; charset=utf-8\nETag: " + tag("/a.txt") + typed + "\n(6) /a.txt"},
+		"unchanged": {Request{Target: "/a.txt", IfNoneMatch: `"x", W/` + tag("/a.txt"), NoIndex: true},
+			"304\nETag: " + tag("/a.txt") + fresh + always},
+		"any":                         {Request{Target: "/a.txt", IfNoneMatch: `*`}, "304\nETag: " + tag("/a.txt") + fresh + always},
+		"changed":                     {Request{Target: "/page", IfNoneMatch: tag("/a.txt")}, html("/page.html")},
+		"405":                         {Request{Method: "POST", Target: "/page.html"}, "405\nAllow: GET, HEAD" + always},
+		"405 for a star":              {Request{Method: "OPTIONS", Target: "*"}, "405\nAllow: GET, HEAD" + always},
+		"406":                         {Request{Target: "/a.txt", AcceptEncoding: "identity;q=0", IfNoneMatch: "*"}, "406" + always},
+		"406 for a page of absence":   {Request{Target: "/dir/no", AcceptEncoding: "*;q=0"}, "406" + always},
+		"no 406 for a move":           {Request{Target: "/page.html", AcceptEncoding: "*;q=0"}, moved("/page")},
+		"move keeps the query":        {Request{Target: "/page.html?a=b"}, moved("/page?a=b")},
+		"index":                       {Request{Target: "/dir/index.html"}, moved("/dir/")},
+		"directory":                   {Request{Target: "/dir"}, moved("/dir/")},
+		"page with a slash":           {Request{Target: "/page/"}, moved("/page")},
+		"page without a name":         {Request{Target: "/.html"}, "200\nContent-Type: text/html; charset=utf-8\nETag: " + tag("/.html") + fresh + typed + "\n(6) /.html"},
+		"page without a name, deeper": {Request{Target: "/x/.html"}, moved("/x/")},
+		"absent, with a page": {Request{Target: "/dir/no", IfNoneMatch: "*", NoIndex: true},
+			"404\nContent-Type: text/html; charset=utf-8" + typed + "\nCache-Control: no-store\n(13) /dir/404.html"},
+		"absent, the page asked for": {Request{Target: "/dir/404"}, html("/dir/404.html")},
+		"application":                {Request{Target: "/no.js"}, html("/index.html")},
+		"application, unchanged":     {Request{Target: "/no", IfNoneMatch: tag("/index.html")}, "304\nETag: " + tag("/index.html") + fresh + always},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if tc.req.Method == "" {
+				tc.req.Method = "GET"
+			}
+			var p Plan
+			s.Plan(&p, &tc.req)
+			if diff := cmp.Diff(tc.want, render(t, s, &p)); diff != "" {
+				t.Error(diff)
+			}
+			if p.Head != (tc.req.Method == "HEAD") {
+				t.Errorf("Head is %v", p.Head)
+			}
+		})
+	}
+}
+
+func TestPlanOfEmptySite(t *testing.T) {
+	s := named(t)
+	var p Plan
+	for _, target := range []string{"", "/", "*", "/index.html", "/no", "http://host/"} {
+		s.Plan(&p, &Request{Method: "GET", Target: target})
+		if diff := cmp.Diff("404"+always+"\nCache-Control: no-store", render(t, s, &p)); diff != "" {
+			t.Errorf("%q: %s", target, diff)
+		}
+	}
+}
+
+func TestEmptyFile(t *testing.T) {
+	s := newTestSite(t, map[string]string{"/e.css": ""})
+	var p Plan
+	s.Plan(&p, &Request{Method: "GET", Target: "/e.css"})
+	if p.Status != 200 || p.Body.Kind != BodyBlob || p.Body.Length != 0 || p.get("Content-Type") != "text/css; charset=utf-8" {
+		t.Errorf("%+v", p)
+	}
+}
+
+func TestPlanReuse(t *testing.T) {
+	s := named(t, "/a.txt", "/b c/index.html")
+	var reused Plan
+	for _, req := range []Request{
+		{Method: "HEAD", Target: "/a.txt"},
+		{Method: "GET", Target: "/%62%20c/index?é=" + strings.Repeat("é", maxScratch)},
+		{Method: "GET", Target: "/no"},
+		{Method: "GET", Target: "/a.txt"},
+	} {
+		var once Plan
+		s.Plan(&once, &req)
+		s.Plan(&reused, &req)
+		if diff := cmp.Diff(render(t, s, &once), render(t, s, &reused)); diff != "" {
+			t.Error(diff)
+		}
+	}
+	if cap(reused.scratch) > maxScratch {
+		t.Errorf("one long request keeps %d bytes in the Plan", cap(reused.scratch))
+	}
+}
+
+func TestCompileRefuses(t *testing.T) {
+	if _, err := Compile(Input{Manifest: []byte("no")}); err == nil {
+		t.Error("accepted")
+	}
+}
+
+func TestPlanAllocatesNothing(t *testing.T) {
+	s := named(t, "/index.html", "/a.txt", "/page.html", "/404.html", "/ö/index.html")
+	for name, req := range map[string]Request{
+		"file":      {Method: "GET", Target: "/a.txt?q"},
+		"page":      {Method: "GET", Target: "/page"},
+		"unchanged": {Method: "GET", Target: "/a.txt", IfNoneMatch: `"a", "b"`},
+		"moved":     {Method: "GET", Target: "/page.html?a=b"},
+		"escaped":   {Method: "GET", Target: "/%C3%B6/../%c3%b6"},
+		"missing":   {Method: "GET", Target: "/x/y/z", AcceptEncoding: "gzip, br, zstd"},
+		"refused":   {Method: "POST", Target: "/"},
+	} {
+		var p Plan
+		if n := testing.AllocsPerRun(100, func() { s.Plan(&p, &req) }); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}
