@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"syscall"
+
+	"berth/store"
 )
 
 // Error is a refusal as the caller sees it: an HTTP status, a code in the envelope and a message that says what, where
@@ -90,8 +92,17 @@ func asError(err error) *Error {
 	if errors.As(err, &e) {
 		return e
 	}
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return &Error{Status: http.StatusInsufficientStorage, Code: codeDiskFull, Message: "the server's disk is full; nothing was changed", Cause: err}
+	e = &Error{Status: http.StatusInternalServerError, Code: codeInternal, Cause: err,
+		Message: "internal error; the server's log has the cause"}
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, store.ErrDiskFull):
+		e.Status, e.Code, e.Message = http.StatusInsufficientStorage, codeDiskFull, "the server's disk is full; nothing was changed"
+	case errors.Is(err, store.ErrUncertain): // matches ErrBroken too
+		e.Message = "the server's disk failed during this call; whether it took effect shows once the server was restarted"
+	case errors.Is(err, store.ErrBroken):
+		e.Status, e.Message = http.StatusServiceUnavailable, "the server's disk failed, and it changes nothing until it is restarted"
+	case errors.Is(err, store.ErrClosed):
+		e.Status, e.Message = http.StatusServiceUnavailable, "the server is stopping"
 	}
-	return &Error{Status: http.StatusInternalServerError, Code: codeInternal, Message: "internal error; the server's log has the cause", Cause: err}
+	return e
 }
