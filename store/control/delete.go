@@ -2,9 +2,135 @@ package control
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"berth/store"
 )
 
-// deleteProject deletes a project with everything it owns.
-func (s *Service) deleteProject(ctx context.Context, p store.Project) error { panic("todo") }
+// deleteAtOnce is how much goes in the first batch: a project with no more deployments and branches is gone in one.
+const deleteAtOnce = 1000
+
+// deleteProject deletes a project with everything it owns, in batches that each leave the store consistent.
+//
+// The first one takes the project out of service: it marks it, frees the production host, gives its custom domains back
+// to the world, and takes as many aliases and deployments as fit. What is left is deleted a chunk at a time, the record
+// and with it the name last. A kill in between leaves a marked project that maintenance goes on with. To delete a project
+// twice at once is harmless. What was uploaded to it goes with the next sweep.
+func (s *Service) deleteProject(ctx context.Context, p store.Project) error {
+	for budget, done := deleteAtOnce, false; !done; budget = deleteChunk {
+		_, err := s.deps.Store.Update(ctx, func(tx *store.Tx) (err error) {
+			done, err = s.deleteSome(ctx, tx, p.No, budget)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("delete project %s: %w", p.Name, err)
+		}
+	}
+	return nil
+}
+
+// deleteSome deletes up to budget branches and, when no branch is left, as many deployments. It reports whether the project
+// is gone.
+func (s *Service) deleteSome(ctx context.Context, tx *store.Tx, no store.ProjectNo, budget int) (done bool, err error) {
+	p, err := tx.Project(no)
+	if errors.Is(err, store.ErrNotFound) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	rs, err := s.retire(tx, &p)
+	if err != nil {
+		return false, err
+	}
+	branches, more, err := firstBranches(tx, no, budget)
+	if err != nil {
+		return false, err
+	}
+	for _, b := range branches {
+		gone, err := s.dropBranch(tx, p, b)
+		if err != nil {
+			return false, err
+		}
+		rs = append(rs, gone...)
+	}
+	if !more {
+		if more, err = s.deleteDeploymentsOf(tx, p, budget, &rs); err != nil {
+			return false, err
+		}
+	}
+	if err := s.applyRoutes(ctx, tx, no, rs); err != nil {
+		return false, err
+	}
+	if more {
+		return false, nil
+	}
+	return true, tx.DeleteProject(no)
+}
+
+// retire takes an active project out of service. Domains go with their claims on the host, so that another project can
+// have them at once.
+func (s *Service) retire(tx *store.Tx, p *store.Project) ([]RouteChange, error) {
+	if p.State == store.ProjectDeleting {
+		return nil, nil
+	}
+	p.State, p.Live, p.Latest = store.ProjectDeleting, 0, 0
+	var domains []store.Domain
+	for d, err := range tx.Domains(p.No) {
+		if err != nil {
+			return nil, fmt.Errorf("list domains: %w", err)
+		}
+		domains = append(domains, d)
+	}
+	rs := []RouteChange{hostRoute(s.productionHost(*p), store.ClassProduction, p.No, 0)}
+	for _, d := range domains {
+		if d.Status == store.DomainActive {
+			h, wildcard := splitWildcard(d.Host)
+			rs = append(rs, RouteChange{Host: h, Wildcard: wildcard})
+			if err := tx.ReleaseHost(d.Host); err != nil {
+				return nil, fmt.Errorf("release %s: %w", d.Host, err)
+			}
+		}
+		if err := tx.DeleteDomain(p.No, d.Host); err != nil {
+			return nil, fmt.Errorf("delete domain %s: %w", d.Host, err)
+		}
+	}
+	return rs, tx.PutProject(*p)
+}
+
+func firstBranches(tx *store.Tx, no store.ProjectNo, n int) (bs []store.Branch, more bool, err error) {
+	for b, err := range tx.Branches(no) {
+		if err != nil {
+			return nil, false, fmt.Errorf("list branches: %w", err)
+		}
+		if len(bs) == n {
+			return bs, true, nil
+		}
+		bs = append(bs, b)
+	}
+	return bs, false, nil
+}
+
+// deleteDeploymentsOf deletes up to n deployments; it does nothing about branches, so those must be gone.
+func (s *Service) deleteDeploymentsOf(tx *store.Tx, p store.Project, n int, rs *[]RouteChange) (more bool, err error) {
+	var ds []store.Deployment
+	for d, err := range tx.DeploymentsOf(p.No, 0) {
+		if err != nil {
+			return false, fmt.Errorf("list deployments: %w", err)
+		}
+		if len(ds) == n {
+			more = true
+			break
+		}
+		ds = append(ds, d)
+	}
+	for _, d := range ds {
+		gone, err := s.removeDeployment(tx, p, d)
+		if err != nil {
+			return false, err
+		}
+		*rs = append(*rs, gone)
+	}
+	return more, nil
+}

@@ -1,0 +1,259 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"berth/assets/blob"
+	"berth/assets/manifest"
+	"berth/store"
+)
+
+// An asset key says nothing about which bytes it is for: the client hashed them with the extension of a file whose name
+// it does not upload. What was uploaded under a key is a claim, and only here, where a manifest names the path, can it be
+// recomputed. What is found true is remembered for the account as a proof, so that the next deployment need not read it.
+
+// asset is one distinct pair of key and extension in a manifest: what a proof is about.
+type asset struct {
+	key  manifest.AssetKey
+	ext  string
+	path string // the first file that is it, for messages
+
+	blob  store.FileRef // what it is; zero while unproved
+	fresh *store.Claim  // the claim that proved it now, nil if a proof was there
+	wrong []store.Claim // claims found false for it
+}
+
+func (a *asset) proved() bool { return a.blob != store.FileRef{} }
+
+// prover turns a manifest of keys into one of blobs.
+type prover struct {
+	svc     *Service
+	project store.Project
+	hold    *reservation
+	assets  []asset
+	of      []int32 // file → its asset
+
+	mu    sync.Mutex
+	unpin []func()
+}
+
+func (s *Service) newProver(p store.Project, hold *reservation, files []manifestFile) *prover {
+	type id struct {
+		key manifest.AssetKey
+		ext string
+	}
+	pr := &prover{svc: s, project: p, hold: hold, of: make([]int32, len(files))}
+	at := make(map[id]int32, len(files))
+	for i, f := range files {
+		k := id{f.Key, manifest.Extension(f.Path)}
+		n, ok := at[k]
+		if !ok {
+			n = int32(len(pr.assets))
+			at[k] = n
+			pr.assets = append(pr.assets, asset{key: k.key, ext: k.ext, path: f.Path})
+		}
+		pr.of[i] = n
+	}
+	return pr
+}
+
+// release unpins. Every prover must be released, after the commit or instead of it.
+func (pr *prover) release() {
+	for _, unpin := range pr.unpin {
+		unpin()
+	}
+	pr.unpin = nil
+}
+
+// run proves what can be proved; what cannot is left unproved. An error means that we could not find out.
+func (pr *prover) run(ctx context.Context) error {
+	if err := pr.parallel(ctx, pr.lookUp); err != nil {
+		return err
+	}
+	pr.forgetMissing()
+	return pr.parallel(ctx, pr.prove)
+}
+
+// parallel runs f for every asset on all cores: neighbours in one batch, because batches are in the order of the keys
+// in the store.
+func (pr *prover) parallel(ctx context.Context, f func(*asset) error) error {
+	order := pr.byKey()
+	const batch = 64
+	var next atomic.Int64
+	g, ctx := errgroup.WithContext(ctx)
+	for range min(runtime.GOMAXPROCS(0), len(order)/batch+1) {
+		g.Go(func() error {
+			for {
+				start := int(next.Add(batch)) - batch
+				if start >= len(order) {
+					return nil
+				}
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				for _, i := range order[start:min(start+batch, len(order))] {
+					if err := f(&pr.assets[i]); err != nil {
+						return err
+					}
+				}
+			}
+		})
+	}
+	return g.Wait()
+}
+
+// byKey lists the unproved assets by key.
+func (pr *prover) byKey() []int32 {
+	var order []int32
+	for i := range pr.assets {
+		if !pr.assets[i].proved() {
+			order = append(order, int32(i))
+		}
+	}
+	slices.SortFunc(order, func(i, j int32) int {
+		a, b := &pr.assets[i], &pr.assets[j]
+		return cmp.Or(slices.Compare(a.key[:], b.key[:]), cmp.Compare(a.ext, b.ext))
+	})
+	return order
+}
+
+// lookUp takes what the account has proved before.
+func (pr *prover) lookUp(a *asset) error {
+	p, err := pr.svc.deps.Store.Proof(pr.project.Account, a.key, a.ext)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("proof of %s: %w", a.path, err)
+	}
+	if err == nil {
+		a.blob = p.Blob
+	}
+	return nil
+}
+
+// forgetMissing pins the blobs of all proofs at once, and takes back those whose blob a sweep removed.
+func (pr *prover) forgetMissing() {
+	var ds []manifest.Digest
+	for i := range pr.assets {
+		if pr.assets[i].proved() {
+			ds = append(ds, pr.assets[i].blob.Digest)
+		}
+	}
+	missing := pr.pin(ds...)
+	if len(missing) == 0 {
+		return
+	}
+	gone := make(map[manifest.Digest]bool, len(missing))
+	for _, d := range missing {
+		gone[d] = true
+	}
+	for i := range pr.assets {
+		if a := &pr.assets[i]; gone[a.blob.Digest] {
+			a.blob = store.FileRef{}
+		}
+	}
+}
+
+// pin reserves blobs and then looks which of them are missing; see upkeep for why in this order.
+func (pr *prover) pin(ds ...manifest.Digest) (missing []manifest.Digest) {
+	if len(ds) == 0 {
+		return nil
+	}
+	pr.hold.add(ds...)
+	unpin, missing := pr.svc.deps.Blobs.Pin(ds...)
+	pr.mu.Lock()
+	defer pr.mu.Unlock()
+	pr.unpin = append(pr.unpin, unpin)
+	return missing
+}
+
+// prove recomputes the asset's key over everything that was uploaded to the project under it, until one is true.
+func (pr *prover) prove(a *asset) error {
+	claims, err := pr.svc.deps.Store.Claims(pr.project.No, a.key)
+	if err != nil {
+		return fmt.Errorf("uploads for %s: %w", a.path, err)
+	}
+	for _, c := range claims {
+		if len(pr.pin(c.Blob.Digest)) > 0 {
+			continue // swept: as if it had never been uploaded
+		}
+		ok, err := pr.holds(c.Blob, a)
+		switch {
+		case err != nil:
+			return fmt.Errorf("check the upload for %s: %w", a.path, err)
+		case ok:
+			a.blob, a.fresh = c.Blob, &c
+			return nil
+		}
+		a.wrong = append(a.wrong, c)
+	}
+	return nil
+}
+
+// holds says whether a blob is what the asset's key says. A damaged blob is not; it will be uploaded again.
+func (pr *prover) holds(ref store.FileRef, a *asset) (bool, error) {
+	f, err := pr.svc.deps.Blobs.Open(ref.Digest, ref.Size)
+	if errors.Is(err, blob.ErrCorrupt) || errors.Is(err, blob.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close() // read only: nothing to lose
+	key, err := manifest.ComputeAssetKey(io.NewSectionReader(f, 0, ref.Size), a.ext)
+	return key == a.key, err
+}
+
+// entries is the manifest with blobs, once every asset is proved.
+func (pr *prover) entries(files []manifestFile) []manifest.Entry {
+	es := make([]manifest.Entry, len(files))
+	for i, f := range files {
+		a := &pr.assets[pr.of[i]]
+		es[i] = manifest.Entry{Path: f.Path, Digest: a.blob.Digest, Key: a.key, Size: a.blob.Size}
+	}
+	return es
+}
+
+// unproved lists what is left.
+func (pr *prover) unproved() []*asset {
+	var left []*asset
+	for i := range pr.assets {
+		if !pr.assets[i].proved() {
+			left = append(left, &pr.assets[i])
+		}
+	}
+	return left
+}
+
+// fresh lists what was proved now and is not yet stored as a proof.
+func (pr *prover) fresh() []*asset {
+	var now []*asset
+	for i := range pr.assets {
+		if pr.assets[i].fresh != nil {
+			now = append(now, &pr.assets[i])
+		}
+	}
+	return now
+}
+
+// record stores what was proved now. The claims are used up: as proofs they serve the whole account.
+func (pr *prover) record(tx *store.Tx) error {
+	for _, a := range pr.fresh() {
+		err := tx.PutProof(store.Proof{Account: pr.project.Account, Key: a.key, Extension: a.ext, Blob: a.blob})
+		if err == nil {
+			err = tx.DeleteClaim(*a.fresh)
+		}
+		if err != nil {
+			return fmt.Errorf("record the proof of %s: %w", a.path, err)
+		}
+	}
+	return nil
+}

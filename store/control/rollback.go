@@ -1,0 +1,65 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"berth/store"
+)
+
+// rollBack and promote are one act under two names: production moves to a deployment that exists, older or of a branch.
+func (s *Service) rollBack(c *call) (any, error) { return s.moveProduction(c, "a rollback") }
+func (s *Service) promote(c *call) (any, error)  { return s.moveProduction(c, "a promotion") }
+
+func (s *Service) moveProduction(c *call, cause string) (any, error) {
+	target, err := s.deploymentOf(c)
+	if err != nil {
+		return nil, err
+	}
+	var done deploymentObject
+	_, err = s.deps.Store.Update(c.ctx, func(tx *store.Tx) error {
+		done, err = s.setLive(c.ctx, tx, c.project, target.No, cause)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return done, nil
+}
+
+// setLive makes production, and the domains that follow it, serve a deployment. To do it twice is to do it once.
+func (s *Service) setLive(ctx context.Context, tx *store.Tx, p store.Project, no store.DeploymentNo, cause string) (deploymentObject, error) {
+	none := deploymentObject{}
+	p, err := sameProject(tx, p)
+	if err != nil {
+		return none, err
+	}
+	d, err := tx.Deployment(no)
+	if errors.Is(err, store.ErrNotFound) {
+		return none, refuse(http.StatusConflict, codeConflict, "the deployment was deleted in the meantime")
+	}
+	if err != nil {
+		return none, fmt.Errorf("deployment %d: %w", no, err)
+	}
+	if d.Status != store.StatusSuccess {
+		return none, refuse(http.StatusConflict, codeConflict, "deployment %s failed; production can only move to one that succeeded", shortID(d.UUID))
+	}
+	if p.Live == no {
+		return s.describeDeployment(&tx.Reader, p, d)
+	}
+	line := fmt.Sprintf("%s now serves this deployment, after %s.", s.hostURL(s.productionHost(p)), cause)
+	p.Live = no
+	rs, err := s.productionRoutes(tx, p)
+	if err != nil {
+		return none, err
+	}
+	if err := errors.Join(tx.PutProject(p), tx.AppendLog(no, logLines(s.now(), line))); err != nil {
+		return none, fmt.Errorf("move production of %s: %w", p.Name, err)
+	}
+	if err := s.applyRoutes(ctx, tx, p.No, rs); err != nil {
+		return none, fmt.Errorf("move production of %s: %w", p.Name, err)
+	}
+	return s.describeDeployment(&tx.Reader, p, d)
+}
