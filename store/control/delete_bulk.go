@@ -114,7 +114,7 @@ func (r *bulkReport) add(gone []store.Deployment) {
 	r.Deleted += len(gone)
 	for _, d := range gone {
 		if len(r.IDs) < maxDeletedIDs {
-			r.IDs = append(r.IDs, formatUUID(d.UUID))
+			r.IDs = append(r.IDs, d.UUID.String())
 		}
 	}
 }

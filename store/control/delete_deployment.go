@@ -27,7 +27,7 @@ func (s *Service) dropDeployment(c *call) (any, error) {
 	if err := s.deleteDeployment(c.ctx, c.project, d, force); err != nil {
 		return nil, err
 	}
-	return deletedObject{ID: formatUUID(d.UUID)}, nil
+	return deletedObject{ID: d.UUID.String()}, nil
 }
 
 // errMoved says that what a deletion found out before its Update was not true any more inside it.
@@ -89,7 +89,7 @@ func (s *Service) unpublish(ctx context.Context, tx *store.Tx, p store.Project, 
 		return err
 	}
 	if _, err := tx.Deployment(d.No); errors.Is(err, store.ErrNotFound) {
-		return noDeployment(formatUUID(d.UUID), p)
+		return noDeployment(d.UUID.String(), p)
 	} else if err != nil {
 		return fmt.Errorf("deployment %d: %w", d.No, err)
 	}
@@ -139,7 +139,7 @@ func (s *Service) leaveBranch(tx *store.Tx, p store.Project, d store.Deployment,
 // removeDeployment deletes the record and gives the change that frees its host.
 func (s *Service) removeDeployment(tx *store.Tx, p store.Project, d store.Deployment) (RouteChange, error) {
 	if err := tx.DeleteDeployment(d.No); err != nil {
-		return RouteChange{}, fmt.Errorf("delete deployment %s: %w", formatUUID(d.UUID), err)
+		return RouteChange{}, fmt.Errorf("delete deployment %s: %w", d.UUID.String(), err)
 	}
 	return hostRoute(s.deploymentHost(p, d), store.ClassDeployment, p.No, 0), nil
 }

@@ -56,7 +56,7 @@ func findDeployment(rd *store.Reader, p store.ProjectNo, id string) (store.Deplo
 		return store.Deployment{}, store.ErrNotFound
 	case len(id) == 2*4 && len(raw) == 4:
 		return rd.DeploymentByLabel(p, id)
-	case copy(uuid[:], raw) != len(uuid) || len(raw) != len(uuid) || formatUUID(uuid) != id:
+	case copy(uuid[:], raw) != len(uuid) || len(raw) != len(uuid) || uuid.String() != id:
 		return store.Deployment{}, store.ErrNotFound
 	}
 	d, err := rd.DeploymentByUUID(uuid)
@@ -146,7 +146,7 @@ func (s *Service) showLog(c *call) (any, error) {
 	}
 	lines, err := s.deps.Store.DeploymentLog(d.No)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return nil, fmt.Errorf("log of deployment %s: %w", formatUUID(d.UUID), err)
+		return nil, fmt.Errorf("log of deployment %s: %w", d.UUID.String(), err)
 	}
 	if len(lines) == 0 {
 		lines = logLines(d.Created, "This deployment has no log.")
@@ -186,7 +186,7 @@ func (s *Service) showFile(c *call) (any, error) {
 		}
 		b, err := s.deps.Blobs.ReadAll(f.Ref.Digest, f.Ref.Size)
 		if err != nil {
-			return nil, fmt.Errorf("%s of deployment %s: %w", name, formatUUID(d.UUID), err)
+			return nil, fmt.Errorf("%s of deployment %s: %w", name, d.UUID.String(), err)
 		}
 		return fileObject{Name: name, Size: f.Ref.Size, Content: string(b)}, nil
 	}

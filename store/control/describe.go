@@ -69,7 +69,7 @@ func (s *Service) describeDeployment(rd *store.Reader, p store.Project, d store.
 	}
 	stages := stagesOf(d)
 	o := deploymentObject{
-		ID: formatUUID(d.UUID), ShortID: shortID(d.UUID), ProjectID: formatUUID(p.UUID), ProjectName: p.Name,
+		ID: d.UUID.String(), ShortID: shortID(d.UUID), ProjectID: p.UUID.String(), ProjectName: p.Name,
 		Environment: environmentName(d.Environment), URL: s.hostURL(s.deploymentHost(p, d)), Aliases: aliases,
 		CreatedOn: d.Created, ModifiedOn: d.Created, LatestStage: stages[len(stages)-1], Stages: stages,
 		DeploymentTrigger: triggerObject{Type: "ad_hoc", Metadata: metadataObject{

@@ -14,7 +14,7 @@ func (f *fsck) deployments(ctx context.Context) error {
 	seen := newSeenSet()
 	return walk(ctx, f, "deployment", f.rd.Deployments(), func(d store.Deployment) {
 		f.sum.Deployments++
-		name := "deployment " + formatUUID(d.UUID)
+		name := "deployment " + d.UUID.String()
 		if p.No != d.Project {
 			var err error
 			if p, err = f.rd.Project(d.Project); err != nil {
@@ -34,7 +34,7 @@ func (f *fsck) deployments(ctx context.Context) error {
 
 func (f *fsck) indexes(name string, p store.Project, d store.Deployment) {
 	if got, err := f.rd.Deployment(d.No); err != nil || got.UUID != d.UUID {
-		f.problem(ProblemIndex, name, "its number %d leads to deployment %s (%v)", d.No, formatUUID(got.UUID), err)
+		f.problem(ProblemIndex, name, "its number %d leads to deployment %s (%v)", d.No, got.UUID.String(), err)
 	}
 	if got, err := f.rd.DeploymentByUUID(d.UUID); err != nil || got.No != d.No {
 		f.problem(ProblemIndex, name, "its ID leads to number %d, not %d (%v)", got.No, d.No, err)

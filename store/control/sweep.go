@@ -97,7 +97,7 @@ func (w *sweep) mark(ctx context.Context) error {
 			continue
 		}
 		if err := w.markManifest(d.Manifest); err != nil {
-			return fmt.Errorf("manifest of deployment %s: %w", formatUUID(d.UUID), err)
+			return fmt.Errorf("manifest of deployment %s: %w", d.UUID.String(), err)
 		}
 	}
 	return nil
