@@ -1,0 +1,241 @@
+package edge
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+)
+
+// errBodyBudget ends a request whose body is mostly chunk framing.
+var errBodyBudget = errors.New("edge: too many bytes for the body's bound")
+
+const (
+	writeChunk = 64 << 10 // what must leave within WriteTimeout
+
+	// After an answer that ends the connection, bytes that the client had under way would make the kernel send a reset,
+	// which may overtake the answer (RFC 9112 section 9.6). So they are taken in for a while.
+	lingerTime  = time.Second
+	lingerBytes = 256 << 10
+)
+
+// conn wraps an accepted connection. It puts deadlines where they cost least, knows whether a request has begun (which
+// decides what draining may close), and carries the exchange under way. Its fields belong to the goroutine that
+// serves the connection; Shutdown only ever touches nc.
+type conn struct {
+	nc      net.Conn
+	srv     *Server
+	peer    netip.Addr // invalid if the listener's addresses are not IP
+	trusted bool       // peer is a trusted proxy
+	counted bool       // in Server.perIP
+	shard   *counterShard
+
+	want       time.Time // deadline of Read, as fasthttp set it
+	armed      time.Time // deadline that nc has; zero: unknown
+	writeArmed time.Time
+	lastCall   time.Time // while draining: when to stop waiting for a request
+
+	begun  bool // a byte of the next request has come
+	sawLF  bool // its request line is complete
+	heard  bool // a byte has come at all
+	gone   bool // the peer has closed, or failed
+	failed bool // a write failed
+	closed bool
+
+	// received counts bytes since the connection was last idle, used what the requests since then took up: if they
+	// differ, a pipelined request is waiting. Unknown lengths (chunked bodies) count as everything received.
+	received, used int
+
+	budget int // bytes that may still be read for the body; 0: no bound
+
+	readErr error // of the last Read, if it failed: fasthttp does not always wrap it
+
+	x *exchange // under way, or answered and not yet logged
+}
+
+func (s *Server) newConn(nc net.Conn) *conn {
+	c := &conn{nc: nc, srv: s, shard: s.stats.next()}
+	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		c.peer = a.AddrPort().Addr().Unmap().WithZone("")
+	}
+	c.trusted = s.trusts(c.peer)
+	return c
+}
+
+// Read waits for the deadline that fasthttp set, or, while draining and between requests, for the end of grace. Shutdown
+// wakes it by moving the deadline; it then looks at what it should wait for again.
+func (c *conn) Read(p []byte) (int, error) {
+	if !c.begun {
+		c.received, c.used = 0, 0
+	}
+	for {
+		draining := c.srv.draining.Load()
+		until := c.want
+		if draining && !c.begun {
+			until = c.lastCallAt()
+		}
+		c.arm(until)
+		if !draining && c.srv.draining.Load() {
+			continue // our deadline may have overwritten the wake-up
+		}
+		n, err := c.nc.Read(p)
+		if n > 0 {
+			return c.took(p[:n])
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			c.gone, c.readErr = true, err
+			return n, err
+		}
+		if until.IsZero() || time.Now().Before(until) {
+			c.armed = time.Time{} // woken
+			continue
+		}
+		if c.begun || !c.srv.draining.Load() {
+			c.readErr = err
+			return n, err
+		}
+		return c.lastLook(p)
+	}
+}
+
+func (c *conn) lastCallAt() time.Time {
+	if c.lastCall.IsZero() {
+		c.lastCall = time.Now().Add(c.srv.opts.DrainGrace)
+	}
+	if !c.want.IsZero() && c.want.Before(c.lastCall) {
+		return c.want
+	}
+	return c.lastCall
+}
+
+// arm gives nc the deadline, unless the one it has is later by so little that moving a timer is not worth it.
+func (c *conn) arm(until time.Time) {
+	if until.IsZero() && c.armed.IsZero() {
+		return
+	}
+	slack := time.Duration(0)
+	if !c.begun && !c.srv.draining.Load() {
+		slack = c.srv.slack
+	}
+	if !c.armed.IsZero() && !c.armed.Before(until) && c.armed.Sub(until) <= slack {
+		return
+	}
+	c.armed = until
+	if !until.IsZero() {
+		c.armed = until.Add(slack)
+	}
+	_ = c.nc.SetReadDeadline(c.armed) // fails on a closed connection only, as the Read will
+}
+
+// took notes the arrival of bytes.
+func (c *conn) took(b []byte) (int, error) {
+	c.begun, c.heard = true, true
+	c.received += len(b)
+	if !c.sawLF {
+		c.sawLF = bytes.IndexByte(b, '\n') >= 0
+	}
+	if c.budget > 0 {
+		if c.budget -= len(b); c.budget <= 0 {
+			c.budget = 1
+			c.readErr = errBodyBudget
+			return 0, errBodyBudget
+		}
+	}
+	return len(b), nil
+}
+
+// Write bounds each piece rather than the whole. Before the peer has sent anything there is nothing to answer: fasthttp
+// would send a 408 to a browser that opened a connection ahead of need, which then takes it for the answer to
+// its first request.
+func (c *conn) Write(p []byte) (int, error) {
+	if !c.heard {
+		return len(p), nil
+	}
+	done := 0
+	for {
+		piece := p[done:min(done+writeChunk, len(p))]
+		timeout := c.srv.opts.WriteTimeout
+		if now := time.Now(); c.writeArmed.Sub(now) < timeout {
+			c.writeArmed = now.Add(timeout + timeout/4)
+			_ = c.nc.SetWriteDeadline(c.writeArmed)
+		}
+		n, err := c.nc.Write(piece)
+		done += n
+		if err != nil {
+			c.failed = true
+			return done, err
+		}
+		if done == len(p) {
+			return done, nil
+		}
+	}
+}
+
+// answered ends an exchange on a connection that stays open.
+func (c *conn) answered() {
+	c.finish()
+	c.begun = c.received > c.used
+	c.sawLF = c.begun
+	c.lastCall = time.Time{}
+	c.budget = 0
+}
+
+func (c *conn) finish() {
+	if c.x != nil {
+		c.srv.finish(c, c.x)
+		c.x = nil
+	}
+}
+
+// Close ends the last exchange and the connection.
+func (c *conn) Close() error {
+	if c.closed {
+		return nil
+	}
+	c.closed = true
+	c.finish()
+	if c.begun && !c.gone && !c.failed {
+		c.linger()
+	}
+	err := c.nc.Close()
+	c.srv.forget(c)
+	return err
+}
+
+func (c *conn) linger() {
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	if c.nc.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	buf := c.srv.buffers.Get().(*[]byte)
+	defer c.srv.buffers.Put(buf)
+	for left := lingerBytes; left > 0; {
+		n, err := c.nc.Read(*buf)
+		if err != nil {
+			return
+		}
+		left -= n
+	}
+}
+
+// SetReadDeadline notes what fasthttp wants; Read applies it. Most requests are there in one piece, so that the deadline
+// of their head never needs a timer.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	c.want = t
+	return nil
+}
+
+func (c *conn) SetWriteDeadline(time.Time) error { return nil } // Write has its own
+
+func (c *conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
+
+func (c *conn) LocalAddr() net.Addr  { return c.nc.LocalAddr() }
+func (c *conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+
+var _ io.ReadWriteCloser = (*conn)(nil)

@@ -1,0 +1,315 @@
+package edge
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"berth/assets"
+	"berth/assets/blob"
+	"berth/assets/manifest"
+	"berth/router"
+	"berth/store"
+)
+
+// planFunc is a site.
+type planFunc func(dst *assets.Plan, req *assets.Request)
+
+func (f planFunc) Plan(dst *assets.Plan, req *assets.Request) { f(dst, req) }
+
+// world is everything a Server asks, held in maps. Set it up before the server runs.
+type world struct {
+	hosts map[string]router.Decision
+	sites map[store.DeploymentNo]planner
+	blobs *memBlobs
+
+	resolve func(q *router.Query) (router.Decision, error) // instead of hosts
+	load    func(no store.DeploymentNo) (planner, error)   // instead of sites
+}
+
+var errTest = errors.New("made by the test")
+
+func newWorld() *world {
+	return &world{hosts: map[string]router.Decision{}, sites: map[store.DeploymentNo]planner{}, blobs: newMemBlobs()}
+}
+
+// add makes host lead to a site of its own.
+func (w *world) add(host string, p planner) store.DeploymentNo {
+	no := store.DeploymentNo(len(w.hosts) + 1)
+	w.hosts[host] = router.Decision{Kind: store.RouteSite, Project: 7, Deployment: no, Class: store.ClassProduction}
+	w.sites[no] = p
+	return no
+}
+
+func (w *world) Resolve(_ context.Context, q *router.Query) (router.Decision, error) {
+	if w.resolve != nil {
+		return w.resolve(q)
+	}
+	if d, ok := w.hosts[string(q.Host)]; ok {
+		return d, nil
+	}
+	return router.Decision{}, router.ErrNoRoute
+}
+
+func (w *world) site(_ context.Context, no store.DeploymentNo) (planner, error) {
+	if w.load != nil {
+		return w.load(no)
+	}
+	if p, ok := w.sites[no]; ok {
+		return p, nil
+	}
+	return nil, errTest
+}
+
+// memBlobs is a blob store in memory that can be told to fail.
+type memBlobs struct {
+	mu     sync.Mutex
+	data   map[manifest.Digest][]byte
+	short  bool // files end early
+	opened int
+	closed int
+	reads  int
+}
+
+func newMemBlobs() *memBlobs { return &memBlobs{data: map[manifest.Digest][]byte{}} }
+
+func (m *memBlobs) put(data []byte) manifest.Digest {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	g := manifest.Digest{byte(len(m.data)), byte(len(m.data) >> 8), 0xb1, 0x0b}
+	m.data[g] = data
+	return g
+}
+
+func (m *memBlobs) ReadAll(g manifest.Digest, size int64) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.reads++
+	data, ok := m.data[g]
+	if !ok {
+		return nil, blob.ErrNotFound
+	}
+	if size >= 0 && int64(len(data)) != size {
+		return nil, blob.ErrCorrupt
+	}
+	return data, nil
+}
+
+func (m *memBlobs) Open(g manifest.Digest, size int64) (blob.File, error) {
+	data, err := m.ReadAll(g, size)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.opened++
+	if m.short {
+		data = data[:len(data)/2]
+	}
+	return &memFile{Reader: bytes.NewReader(data), owner: m}, nil
+}
+
+type memFile struct {
+	*bytes.Reader
+	owner *memBlobs
+}
+
+func (f *memFile) Close() error {
+	f.owner.mu.Lock()
+	defer f.owner.mu.Unlock()
+	f.owner.closed++
+	return nil
+}
+
+// text is a site that answers every request with a short page.
+func text(body string) planner {
+	return planFunc(func(dst *assets.Plan, req *assets.Request) {
+		dst.Status = 200
+		dst.Head = req.Method == "HEAD"
+		dst.Fields = append(dst.Fields[:0], assets.Field{Name: "Content-Type", Value: []byte("text/plain")})
+		dst.Body = assets.Body{Kind: assets.BodyInline, Inline: []byte(body), Length: int64(len(body))}
+	})
+}
+
+// logBuffer collects what a server logs.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// running is a server on a loopback listener.
+type running struct {
+	*Server
+	addr string
+	log  *logBuffer
+}
+
+func start(t testing.TB, w *world, opts Options) *running {
+	t.Helper()
+	log := new(logBuffer)
+	s, err := newServer(w, w, w.blobs, slog.New(slog.NewTextHandler(log, nil)), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ln) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+		defer cancel()
+		_ = s.Shutdown(ctx) // tests of draining look at its error; here clients may just be left open
+		if err := <-served; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return &running{Server: s, addr: ln.Addr().String(), log: log}
+}
+
+// client is a raw connection.
+type client struct {
+	t testing.TB
+	net.Conn
+	br *bufio.Reader
+}
+
+func (r *running) dial(t testing.TB) *client {
+	t.Helper()
+	c, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return &client{t: t, Conn: c, br: bufio.NewReader(c)}
+}
+
+func (c *client) send(s string) *client {
+	c.t.Helper()
+	if _, err := io.WriteString(c.Conn, s); err != nil {
+		c.t.Fatalf("send: %v", err)
+	}
+	return c
+}
+
+// reply is a parsed response.
+type reply struct {
+	status string // "200 OK"
+	fields []string
+	body   string
+}
+
+func (r reply) field(name string) (string, bool) {
+	for _, f := range r.fields {
+		if n, v, _ := strings.Cut(f, ": "); strings.EqualFold(n, name) {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+var errClosed = errors.New("the server closed the connection")
+
+// read reads one response. It knows as little of HTTP as possible, so that it does not hide what was sent.
+func (c *client) read(head bool) (reply, error) {
+	var r reply
+	line, err := c.br.ReadString('\n')
+	if err != nil {
+		if line == "" && errors.Is(err, io.EOF) {
+			return r, errClosed
+		}
+		return r, err
+	}
+	r.status = strings.TrimPrefix(strings.TrimSuffix(line, "\r\n"), "HTTP/1.1 ")
+	length := 0
+	for {
+		line, err := c.br.ReadString('\n')
+		if err != nil {
+			return r, err
+		}
+		line = strings.TrimSuffix(line, "\r\n")
+		if line == "" {
+			break
+		}
+		r.fields = append(r.fields, line)
+		if v, ok := strings.CutPrefix(line, "Content-Length: "); ok {
+			length = atoi(v)
+		}
+	}
+	if head || strings.HasPrefix(r.status, "304") || strings.HasPrefix(r.status, "1") {
+		return r, nil
+	}
+	body := make([]byte, length)
+	n, err := io.ReadFull(c.br, body)
+	r.body = string(body[:n])
+	return r, err
+}
+
+func (c *client) mustRead() reply {
+	c.t.Helper()
+	r, err := c.read(false)
+	if err != nil {
+		c.t.Fatalf("read response: %v (got %+v)", err, r)
+	}
+	return r
+}
+
+// mustEnd checks that the server closes the connection and sends nothing more.
+func (c *client) mustEnd() {
+	c.t.Helper()
+	rest, err := io.ReadAll(c.br)
+	if err != nil || len(rest) > 0 {
+		c.t.Fatalf("connection did not end: %q, %v", rest, err)
+	}
+}
+
+func atoi(s string) int {
+	n := 0
+	for _, c := range s {
+		n = n*10 + int(c-'0')
+	}
+	return n
+}
+
+func get(host, target string) string {
+	return "GET " + target + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n"
+}
+
+// eventually waits for what another goroutine is about to do.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-deadline:
+			t.Fatalf("never happened: %s", what)
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package edge
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"berth/assets"
+	"berth/router"
+	"berth/router/hostkey"
+)
+
+// exchange is one request and its answer: everything that is needed until the answer has been written, kept for reuse.
+// Strings in it are views of the request's bytes.
+type exchange struct {
+	head  head
+	req   assets.Request
+	plan  assets.Plan
+	query router.Query
+
+	client  netip.Addr
+	counted bool // in Server.requests
+	host    hostkey.Host
+	route   router.Decision
+	status  int
+	sent    int64 // bytes of body handed to the connection
+
+	stream blobStream
+	record *record // nil: not logged
+}
+
+// begin makes the exchange of a request. It ends in finish, when fasthttp has written the answer or given up.
+func (s *Server) begin(c *conn, ctx *fasthttp.RequestCtx) *exchange {
+	x := s.exchanges.Get().(*exchange)
+	x.client, x.counted, x.host, x.route, x.status, x.sent = c.peer, false, "", router.Decision{}, 0, 0
+	x.record = nil
+	c.x = x
+	c.used += requestLength(&ctx.Request.Header)
+	if c.used < 0 {
+		c.used = c.received
+	}
+	return x
+}
+
+// requestLength is what a request took up of its connection, or far less than zero if that is not known.
+func requestLength(h *fasthttp.RequestHeader) int {
+	const lineExtra = len("  \r\n")
+	body := h.ContentLength()
+	switch body {
+	case -1:
+		return -1 << 40
+	case -2:
+		body = 0
+	}
+	return len(h.Method()) + len(h.RequestURI()) + len(h.Protocol()) + lineExtra + len(h.RawHeaders()) + body
+}
+
+// finish ends an exchange. Its request and answer may be gone already.
+func (s *Server) finish(c *conn, x *exchange) {
+	if x.counted {
+		s.requests.put(x.client)
+	}
+	if x.stream.used {
+		x.sent = x.stream.sent
+	}
+	c.shard.answered(x.status, x.sent)
+	if r := x.record; r != nil {
+		x.record = nil
+		r.duration = time.Since(r.start)
+		r.status, r.bytes, r.aborted = x.status, x.sent, c.failed || x.stream.failed
+		r.client, r.route = x.client, x.route
+		s.access.put(r)
+	}
+	x.stream = blobStream{}
+	if cap(x.head.joined) > 64<<10 {
+		x.head.joined = nil
+	}
+	s.exchanges.Put(x)
+}

@@ -1,0 +1,216 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"berth/assets"
+	"berth/assets/blob"
+	"berth/assets/manifest"
+	"berth/router"
+	"berth/store"
+)
+
+// Sites gives the compiled site of a deployment.
+type Sites interface {
+	Site(ctx context.Context, no store.DeploymentNo) (*assets.Site, error)
+}
+
+// Blobs gives the bytes of files. Both methods fail with blob.ErrNotFound or blob.ErrCorrupt if the blob is missing or has
+// not the size that is asked for.
+type Blobs interface {
+	Open(g manifest.Digest, size int64) (blob.File, error)
+	ReadAll(g manifest.Digest, size int64) ([]byte, error)
+}
+
+// Deps are what a Server asks; all are needed but Log.
+type Deps struct {
+	Resolver router.Resolver
+	Sites    Sites
+	Blobs    Blobs
+	Log      *slog.Logger // nil: slog.Default
+}
+
+// planner is the part of an *assets.Site that a request needs.
+type planner interface {
+	Plan(dst *assets.Plan, req *assets.Request)
+}
+
+// sites lets tests stand in planners of their own.
+type sites interface {
+	site(ctx context.Context, no store.DeploymentNo) (planner, error)
+}
+
+type compiledSites struct{ Sites }
+
+func (c compiledSites) site(ctx context.Context, no store.DeploymentNo) (planner, error) {
+	s, err := c.Site(ctx, no)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Server answers HTTP/1.1. It is safe for concurrent use.
+type Server struct {
+	opts     Options
+	resolver router.Resolver
+	sites    sites
+	bodies   *bodies
+	fast     *fasthttp.Server
+	faults   faultLog
+	access   *accessLog // nil: none
+	stats    counters
+	perIP    *addressCounts // nil: no bound
+	requests *addressCounts // of clients behind a trusted proxy; nil: no bound
+
+	slack time.Duration // by which the deadline of an idle connection may be late
+
+	exchanges sync.Pool // *exchange
+	buffers   sync.Pool // *[]byte of copySize
+
+	// base is given to every look-up. It belongs to the Server's life and not to a request's: a fill that one request
+	// began serves those that wait for it too, and fasthttp reuses its RequestCtx. Cancelled when draining is over.
+	base   context.Context
+	cancel context.CancelFunc
+
+	draining atomic.Bool
+	open     atomic.Int64
+
+	// mu guards the fields below; nothing else is locked under it.
+	mu        sync.Mutex
+	listeners map[net.Listener]struct{}
+	conns     map[*conn]struct{}
+	closed    bool
+
+	accepting sync.WaitGroup // accept loops
+	serving   sync.WaitGroup // connections
+}
+
+// New checks deps and opts, reporting all faults, and makes a Server that serves nothing yet.
+func New(deps Deps, opts Options) (*Server, error) {
+	var errs []error
+	if deps.Resolver == nil {
+		errs = append(errs, errors.New("no Resolver"))
+	}
+	if deps.Sites == nil {
+		errs = append(errs, errors.New("no Sites"))
+	}
+	if deps.Blobs == nil {
+		errs = append(errs, errors.New("no Blobs"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("make edge: %w", err)
+	}
+	return newServer(deps.Resolver, compiledSites{deps.Sites}, deps.Blobs, deps.Log, opts)
+}
+
+func newServer(resolver router.Resolver, sites sites, blobs Blobs, log *slog.Logger, opts Options) (*Server, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("make edge: %w", err)
+	}
+	if log == nil {
+		log = slog.Default()
+	}
+	bodies, err := newBodies(blobs, opts)
+	if err != nil {
+		return nil, fmt.Errorf("make edge: %w", err)
+	}
+	s := &Server{
+		opts:      opts,
+		resolver:  resolver,
+		sites:     sites,
+		bodies:    bodies,
+		faults:    faultLog{log: log},
+		listeners: make(map[net.Listener]struct{}),
+		conns:     make(map[*conn]struct{}),
+	}
+	s.slack = min(opts.HeaderTimeout, opts.IdleTimeout) / 8
+	s.exchanges.New = func() any { return new(exchange) }
+	s.buffers.New = func() any { b := make([]byte, copySize); return &b }
+	s.base, s.cancel = context.WithCancel(context.Background())
+	if opts.MaxConnsPerIP > 0 {
+		s.perIP = newAddressCounts(opts.MaxConnsPerIP)
+		s.requests = newAddressCounts(opts.MaxConnsPerIP)
+	}
+	s.fast = s.newFastHTTP(log)
+	if opts.AccessLog != nil {
+		s.access = newAccessLog(opts.AccessLog, opts.AccessLogRing, log)
+	}
+	return s, nil
+}
+
+// newFastHTTP configures what parses heads and writes answers. Its own limits on connections are out of reach, since the
+// accept loop holds ours; its WriteTimeout is unset, since it would bound whole responses.
+func (s *Server) newFastHTTP(log *slog.Logger) *fasthttp.Server {
+	return &fasthttp.Server{
+		Handler:                      s.serve,
+		ErrorHandler:                 s.refuseUnparsed,
+		ExpectHandler:                s.expect,
+		HeaderReceived:               s.headerReceived,
+		ConnState:                    s.connState,
+		Concurrency:                  s.opts.MaxConns + 1,
+		ReadBufferSize:               s.opts.MaxHeaderBytes,
+		ReadTimeout:                  s.opts.HeaderTimeout,
+		IdleTimeout:                  s.opts.IdleTimeout,
+		MaxRequestBodySize:           s.opts.MaxBodyBytes,
+		StreamRequestBody:            true,
+		DisablePreParseMultipartForm: true,
+		NoDefaultServerHeader:        true,
+		NoDefaultContentType:         true,
+		Logger:                       fastLogger{log},
+	}
+}
+
+// headerReceived gives a body its own deadline. A request without one costs no look at the clock.
+func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	if h.ContentLength() == -2 {
+		return fasthttp.RequestConfig{}
+	}
+	if !h.IsHTTP11() {
+		// RFC 9110 section 10.1.1: a 100-continue expectation in an HTTP/1.0 request is to be ignored. fasthttp would
+		// send a 100 that the client takes for the answer.
+		h.Del(fasthttp.HeaderExpect)
+	}
+	return fasthttp.RequestConfig{ReadTimeout: s.opts.ReadTimeout}
+}
+
+// connState learns from fasthttp that an answer has been written and the next request is awaited.
+func (s *Server) connState(nc net.Conn, state fasthttp.ConnState) {
+	if c, ok := nc.(*conn); ok && state == fasthttp.StateIdle {
+		c.answered()
+	}
+}
+
+// fastLogger takes what fasthttp says about connections: clients' faults, of interest to a debugger only.
+type fastLogger struct{ log *slog.Logger }
+
+func (l fastLogger) Printf(format string, args ...any) {
+	l.log.Debug("fasthttp", "text", fmt.Sprintf(format, args...))
+}
+
+// faultLog logs what went wrong on our side. A fault of the store fails every request: it is said once a second at most,
+// with the number of those that were left out.
+type faultLog struct {
+	log    *slog.Logger
+	next   atomic.Int64 // Unix nanoseconds before which nothing is logged
+	unsaid atomic.Uint64
+}
+
+func (f *faultLog) report(msg string, args ...any) {
+	now, next := time.Now().UnixNano(), f.next.Load()
+	if now < next || !f.next.CompareAndSwap(next, now+int64(time.Second)) {
+		f.unsaid.Add(1)
+		return
+	}
+	f.log.Error(msg, append(args, "unlogged", f.unsaid.Swap(0))...)
+}

@@ -1,0 +1,126 @@
+package edge
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"berth/assets/blob"
+	"berth/assets/manifest"
+	"berth/store/cache"
+)
+
+// copySize is the piece in which files are read and sent.
+const copySize = 64 << 10
+
+// entryCost is what a cached body costs beside its bytes, about.
+const entryCost = 256
+
+// bodies gives the contents of small files from memory.
+type bodies struct {
+	blobs Blobs
+	cache bodyCache
+}
+
+// bodyCache is what is needed of a *cache.Cache.
+type bodyCache interface {
+	Get(g manifest.Digest) ([]byte, bool)
+	Load(ctx context.Context, g manifest.Digest, fill func(context.Context) ([]byte, error)) ([]byte, error)
+	Stats() cache.Stats
+}
+
+func newBodies(blobs Blobs, o Options) (*bodies, error) {
+	c, err := cache.New(cache.Options[manifest.Digest, []byte]{
+		Hash:     func(g manifest.Digest) uint64 { return binary.LittleEndian.Uint64(g[:]) }, // uniform already
+		Weight:   func(_ manifest.Digest, b []byte) int64 { return int64(len(b)) + entryCost },
+		Capacity: o.BodyCache,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("body cache: %w", err)
+	}
+	return &bodies{blobs: blobs, cache: c}, nil
+}
+
+// get returns a whole blob, to be read only. Blobs never change, so nothing is ever dropped from the cache but by
+// its bound.
+func (b *bodies) get(ctx context.Context, g manifest.Digest, size int64) ([]byte, error) {
+	if data, ok := b.cache.Get(g); ok && int64(len(data)) == size {
+		return data, nil
+	}
+	return b.load(ctx, g, size)
+}
+
+// load is apart from get so that its closure costs a hit nothing.
+func (b *bodies) load(ctx context.Context, g manifest.Digest, size int64) ([]byte, error) {
+	data, err := b.cache.Load(ctx, g, func(context.Context) ([]byte, error) { return b.blobs.ReadAll(g, size) })
+	if err != nil {
+		return nil, fmt.Errorf("read blob %x: %w", g, err)
+	}
+	if int64(len(data)) != size {
+		return nil, fmt.Errorf("read blob %x: %d bytes instead of %d: %w", g, len(data), size, blob.ErrCorrupt)
+	}
+	return data, nil
+}
+
+// blobStream sends a part of an open blob. Once the head is out, a failing read can only cut the connection, which is
+// how the client learns that the body is incomplete.
+type blobStream struct {
+	srv    *Server
+	file   blob.File
+	digest manifest.Digest
+	off    int64
+	left   int64
+	sent   int64
+	used   bool
+	failed bool
+}
+
+// WriteTo is what fasthttp calls. Its own copying would go through 4 KiB at a time.
+func (b *blobStream) WriteTo(w io.Writer) (int64, error) {
+	buf := b.srv.buffers.Get().(*[]byte)
+	defer b.srv.buffers.Put(buf)
+	for b.left > 0 {
+		n, err := b.Read(*buf)
+		if err != nil {
+			return b.sent, err
+		}
+		n, err = w.Write((*buf)[:n])
+		b.sent += int64(n)
+		if err != nil {
+			b.failed = true
+			return b.sent, err
+		}
+	}
+	return b.sent, nil
+}
+
+func (b *blobStream) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.EOF
+	}
+	p = p[:min(int64(len(p)), b.left)]
+	n, err := b.file.ReadAt(p, b.off)
+	b.off += int64(n)
+	b.left -= int64(n)
+	if n == len(p) {
+		return n, nil // ReadAt may return io.EOF with the last bytes
+	}
+	b.failed = true
+	if err == nil || err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	b.srv.stats.badBlobs.Add(1)
+	b.srv.stats.faults.Add(1)
+	b.srv.faults.report("blob cannot be read", "blob", b.digest, "offset", b.off, "err", err)
+	return n, err
+}
+
+func (b *blobStream) Close() error {
+	if b.file == nil {
+		return nil
+	}
+	err := b.file.Close()
+	b.file = nil
+	return err
+}
