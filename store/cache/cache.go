@@ -1,41 +1,169 @@
 // Package cache is a bounded cache for the request path: golang-lru decides what stays, a lock-free read tier before it
 // answers hits, and a fill that raced an invalidation is thrown away.
+//
+// The promise to a writer: once the write can be read and Drop has returned, no Get or Load that begins afterwards
+// returns what was there before.
 package cache
 
-import "context"
+import (
+	"errors"
+	"sync"
+)
 
-// CONTRACT: replaced by the implementation.
-
+// Options configures a Cache.
 type Options[K comparable, V any] struct {
-	Hash     func(K) uint64   // required
-	Weight   func(K, V) int64 // nil: every entry weighs 1
+	Hash     func(K) uint64   // required; it is mixed again, so a dense number may be its own hash
+	Weight   func(K, V) int64 // nil: every entry weighs 1. Less than 1 counts as 1, or entries could be without bound
 	Capacity int64            // bound on the sum of weights, > 0
 	Slots    int              // entries the read tier can answer; 0: from Capacity if Weight is nil, else 8192
+
+	// Aside picks the values that must not push out the others, such as answers that a stranger can make up questions
+	// for. They have a bound, a read tier and an order of eviction of their own. nil: there are none.
+	Aside         func(V) bool
+	AsideCapacity int64 // bound on the sum of their weights, > 0 if Aside is set
+
+	// Inline says that fills are short and cannot be interrupted: the caller who starts one runs it on its own goroutine, and
+	// stays until it returns. Otherwise that happens only if that caller's ctx can never be done.
+	Inline bool
 }
 
-type Cache[K comparable, V any] struct{}
+// Cache maps keys to values. It is safe for concurrent use. Values are shared: nobody may change one.
+type Cache[K comparable, V any] struct {
+	o    Options[K, V]
+	hits striped
 
-func New[K comparable, V any](o Options[K, V]) (*Cache[K, V], error) { panic("todo") }
+	// mu guards all below: what stays, what is being filled, and every write to the read tiers. It is never held
+	// while a fill, Hash, Weight or Aside runs.
+	mu      sync.Mutex
+	segs    []*segment[K, V] // the ordinary one and, with Options.Aside, the one aside
+	flights map[K]*flight[V] // fills that a new caller may join: neither doomed nor abandoned
+	counts  counts
+}
+
+const (
+	defaultSlots = 8192
+	maxSlots     = 1 << 24 // 256 MiB of read tier
+	autoSlots    = 1 << 20
+)
+
+// New returns an empty cache.
+func New[K comparable, V any](o Options[K, V]) (*Cache[K, V], error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	c := &Cache[K, V]{o: o, flights: make(map[K]*flight[V])}
+	capacities := []int64{o.Capacity}
+	if o.Aside != nil {
+		capacities = append(capacities, o.AsideCapacity)
+	}
+	for _, capacity := range capacities {
+		s, err := newSegment[K, V](capacity, o.slots(capacity))
+		if err != nil {
+			return nil, err
+		}
+		c.segs = append(c.segs, s)
+	}
+	return c, nil
+}
+
+func (o *Options[K, V]) validate() error {
+	var faults []error
+	fault := func(bad bool, text string) {
+		if bad {
+			faults = append(faults, errors.New("cache: "+text))
+		}
+	}
+	fault(o.Hash == nil, "Hash is required")
+	fault(o.Capacity <= 0, "Capacity must be more than 0")
+	fault(o.Slots < 0 || o.Slots > maxSlots, "Slots must be from 0 to 16777216")
+	fault(o.Aside != nil && o.AsideCapacity <= 0, "AsideCapacity must be more than 0")
+	fault(o.Aside == nil && o.AsideCapacity != 0, "AsideCapacity means nothing without Aside")
+	return errors.Join(faults...)
+}
+
+func (o *Options[K, V]) slots(capacity int64) int {
+	switch {
+	case o.Weight != nil && o.Slots == 0:
+		return defaultSlots
+	case o.Weight != nil:
+		return o.Slots
+	case o.Slots == 0:
+		return int(min(capacity, autoSlots))
+	default:
+		return int(min(capacity, int64(o.Slots)))
+	}
+}
 
 // Get answers from the cache only. A hit in the read tier takes no lock and allocates nothing.
-func (c *Cache[K, V]) Get(k K) (V, bool) { panic("todo") }
-
-// Load answers from the cache or from fill, which runs once per key however many wait. A fill that an invalidation
-// overtook is returned to nobody who asked after it, and not kept. An error is not cached. ctx bounds the waiting of this caller only.
-func (c *Cache[K, V]) Load(ctx context.Context, k K, fill func(context.Context) (V, error)) (V, error) {
-	panic("todo")
+func (c *Cache[K, V]) Get(k K) (V, bool) {
+	h := mix(c.o.Hash(k))
+	if e := c.fast(h, k); e != nil {
+		return e.value, true
+	}
+	c.mu.Lock()
+	e := c.kept(h, k)
+	c.mu.Unlock()
+	if e == nil {
+		var zero V
+		return zero, false
+	}
+	c.hits.add()
+	return e.value, true
 }
 
 // Drop removes k from both tiers, and dooms a fill of k under way.
-func (c *Cache[K, V]) Drop(k K) { panic("todo") }
-
-// DropAll does it for every key.
-func (c *Cache[K, V]) DropAll() { panic("todo") }
-
-type Stats struct {
-	Hits, Misses, Fills, Discarded, Evicted uint64
-	Entries                                 int
-	Weight                                  int64
+func (c *Cache[K, V]) Drop(k K) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.segs {
+		s.drop(k)
+	}
+	if f := c.flights[k]; f != nil {
+		c.doom(k, f)
+	}
 }
 
-func (c *Cache[K, V]) Stats() Stats { panic("todo") }
+// DropAll does it for every key.
+func (c *Cache[K, V]) DropAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.doomAll()
+	for _, s := range c.segs {
+		s.clear()
+	}
+}
+
+// DropAside removes every value that is kept aside, and dooms all fills: which of them would have been aside is not known yet.
+func (c *Cache[K, V]) DropAside() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.doomAll()
+	for _, s := range c.segs[1:] {
+		s.clear()
+	}
+}
+
+// fast asks the read tiers.
+func (c *Cache[K, V]) fast(h uint64, k K) *entry[K, V] {
+	for _, s := range c.segs {
+		if e := s.tier.get(h, k); e != nil {
+			// Written only when it changes: a store on every hit would pass the line from core to core.
+			if !e.touched.Load() {
+				e.touched.Store(true)
+			}
+			c.hits.add()
+			return e
+		}
+	}
+	return nil
+}
+
+// kept asks the LRUs. The caller holds mu.
+func (c *Cache[K, V]) kept(h uint64, k K) *entry[K, V] {
+	for _, s := range c.segs {
+		if e := s.get(h, k); e != nil {
+			return e
+		}
+	}
+	return nil
+}

@@ -1,0 +1,109 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+)
+
+// flight is one run of a fill and those who wait for it.
+type flight[V any] struct {
+	done   chan struct{} // closed when value and err are final
+	value  V
+	err    error
+	cancel context.CancelFunc // of the fill's context; nil if the fill runs inline
+
+	waiters int  // guarded by Cache.mu
+	doomed  bool // guarded by Cache.mu: not to be kept, not in Cache.flights
+}
+
+// PanicError is what a Load gets whose fill panicked or ended its goroutine (Value is then nil).
+type PanicError struct {
+	Value any
+	Stack []byte // of the fill
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("cache: panic in fill: %v", e.Value) }
+
+// run does the fill. Whatever happens in it, the waiters are released.
+func (c *Cache[K, V]) run(ctx context.Context, h uint64, k K, f *flight[V], fill func(context.Context) (V, error)) {
+	var e *entry[K, V]
+	returned := false
+	defer func() {
+		if !returned {
+			e, f.err = nil, &PanicError{Value: recover(), Stack: debug.Stack()}
+		}
+		if f.err != nil {
+			var zero V
+			f.value = zero
+		}
+		c.finish(k, f, e)
+	}()
+	f.value, f.err = fill(ctx)
+	if f.err == nil {
+		e = c.newEntry(h, k, f.value)
+	}
+	returned = true
+}
+
+func (c *Cache[K, V]) newEntry(h uint64, k K, v V) *entry[K, V] {
+	e := &entry[K, V]{key: k, value: v, hash: h, weight: 1, way: noWay}
+	if c.o.Weight != nil {
+		e.weight = max(c.o.Weight(k, v), 1)
+	}
+	e.aside = c.o.Aside != nil && c.o.Aside(v)
+	return e
+}
+
+// finish keeps e, unless the flight is doomed or e is nil, and releases the waiters. Keeping comes first: who was released must find it.
+func (c *Cache[K, V]) finish(k K, f *flight[V], e *entry[K, V]) {
+	c.mu.Lock()
+	if !f.doomed {
+		delete(c.flights, k)
+		if e != nil {
+			c.counts.evicted += c.segmentOf(e).add(e)
+		}
+	}
+	c.mu.Unlock()
+	if f.cancel != nil {
+		f.cancel()
+	}
+	close(f.done)
+}
+
+func (c *Cache[K, V]) segmentOf(e *entry[K, V]) *segment[K, V] {
+	if e.aside {
+		return c.segs[1]
+	}
+	return c.segs[0]
+}
+
+// leave reports whether nobody waits any more. Then nobody may join either: what a cancelled fill returns is of no use.
+// It cannot happen to an inline flight, whose first caller never leaves.
+func (c *Cache[K, V]) leave(k K, f *flight[V]) (last bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f.waiters--
+	if f.waiters > 0 {
+		return false
+	}
+	if c.flights[k] == f {
+		f.doomed = true
+		delete(c.flights, k)
+	}
+	return true
+}
+
+// doom makes f one that is not kept and that nobody joins. The caller holds mu.
+func (c *Cache[K, V]) doom(k K, f *flight[V]) {
+	f.doomed = true
+	delete(c.flights, k)
+	c.counts.discarded++
+}
+
+// doomAll dooms every fill under way. The caller holds mu.
+func (c *Cache[K, V]) doomAll() {
+	for k, f := range c.flights {
+		c.doom(k, f)
+	}
+}
