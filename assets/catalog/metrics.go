@@ -1,0 +1,46 @@
+package catalog
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// metrics are read from the counters that the catalog keeps anyway, when somebody asks.
+type metrics struct {
+	registry prometheus.Registerer
+	series   []prometheus.Collector
+}
+
+func newMetrics(registry prometheus.Registerer, c *Catalog) (*metrics, error) {
+	m := &metrics{registry: registry}
+	if registry == nil {
+		return m, nil
+	}
+	for _, s := range seriesOf(c) {
+		if err := registry.Register(s); err != nil {
+			m.unregister()
+			return nil, err
+		}
+		m.series = append(m.series, s)
+	}
+	return m, nil
+}
+
+func seriesOf(c *Catalog) []prometheus.Collector {
+	counter := func(name, help string, read func(Stats) uint64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: "berth", Subsystem: "catalog", Name: name, Help: help},
+			func() float64 { return float64(read(c.Stats())) })
+	}
+	return []prometheus.Collector{
+		counter("hits_total", "Sites answered from memory.", func(s Stats) uint64 { return s.Cache.Hits }),
+		counter("loads_total", "Sites read and compiled.", func(s Stats) uint64 { return s.Cache.Fills }),
+		counter("evictions_total", "Sites that made room for others.", func(s Stats) uint64 { return s.Cache.Evicted }),
+		counter("corrupt_total", "Loads of deployments whose stored listing is missing or damaged.", func(s Stats) uint64 { return s.Corrupt }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: "berth", Subsystem: "catalog", Name: "site_bytes", Help: "Memory held by compiled sites.",
+		}, func() float64 { s := c.Stats().Cache; return float64(s.Weight - s.AsideWeight) }),
+	}
+}
+
+func (m *metrics) unregister() {
+	for _, s := range m.series {
+		m.registry.Unregister(s)
+	}
+}
