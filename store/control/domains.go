@@ -50,7 +50,7 @@ func describeDomain(d store.Domain) domainObject {
 		status = "active"
 	}
 	return domainObject{
-		ID: formatUUID(d.UUID), Name: d.Host, Status: status, Branch: d.Branch, CreatedOn: d.Created, CheckedOn: optionalTime(d.Checked),
+		ID: d.UUID.String(), Name: d.Host, Status: status, Branch: d.Branch, CreatedOn: d.Created, CheckedOn: optionalTime(d.Checked),
 		Validation: domainValidation{Method: "txt", Status: status, TXTName: proofName(d.Host), TXTValue: d.Proof, Error: d.Error},
 	}
 }

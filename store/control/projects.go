@@ -46,7 +46,7 @@ func (s *Service) describeProject(rd *store.Reader, p store.Project) (projectObj
 	}
 	host := string(s.productionHost(p))
 	o := projectObject{
-		ID: formatUUID(p.UUID), Name: p.Name, Subdomain: host, Domains: []string{host}, ProductionBranch: p.ProductionBranch,
+		ID: p.UUID.String(), Name: p.Name, Subdomain: host, Domains: []string{host}, ProductionBranch: p.ProductionBranch,
 		CreatedOn: p.Created, ModifiedOn: p.Modified, Configs: make(map[string]map[string]any),
 		Build: map[string]any{"build_command": nil, "destination_dir": nil, "root_dir": nil},
 	}
@@ -209,6 +209,4 @@ func (s *Service) newUUID() (store.UUID, error) {
 }
 
 // formatUUID is the usual form, with hyphens.
-func formatUUID(id store.UUID) string {
-	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
-}
+func formatUUID(id store.UUID) string { return id.String() }

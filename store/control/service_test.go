@@ -140,10 +140,15 @@ func newTestService(t testing.TB, change func(*testParts)) *testService {
 		t.Fatal(err)
 	}
 	ts.admin = strings.TrimSpace(string(token))
-	server := httptest.NewServer(ts.Handler())
-	t.Cleanup(server.Close)
-	ts.url = server.URL
+	ts.restart(t)
 	return ts
+}
+
+// restart listens anew, for endpoints that were added by Extra.
+func (s *testService) restart(t testing.TB) {
+	server := httptest.NewServer(s.Handler())
+	t.Cleanup(server.Close)
+	s.url = server.URL
 }
 
 // answer is one answer of the API, taken apart.
