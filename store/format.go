@@ -1,0 +1,97 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// FormatVersion is the layout of keys and values that this berth writes, and the newest that it reads. It goes up when
+// an older program must not touch what a newer one writes.
+//
+//	1  the first
+const FormatVersion = 1
+
+// checkFormat refuses a database of a newer format, raises an older one, and gives a new one its first records.
+func (s *Store) checkFormat() error {
+	b, c, err := s.db.Get(keyFormat)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return s.initialise()
+	}
+	if err != nil {
+		return readError(keyFormat, err)
+	}
+	defer c.Close()
+	stored, err := decodeNumber(b)
+	switch {
+	case err != nil:
+		return corrupt(keyFormat, err)
+	case stored > FormatVersion:
+		return fmt.Errorf("%w: %s has format %d; this one reads up to %d: start a berth that reads format %d (any newer release of it)",
+			ErrNewerFormat, s.dir, stored, FormatVersion, stored)
+	case stored == 0:
+		return corrupt(keyFormat, errRange)
+	case stored < FormatVersion:
+		// Nothing to convert yet. From now on the older program is refused.
+		b := s.db.NewBatch()
+		if err := b.Set(keyFormat, encodeNumber(uint64(FormatVersion)), nil); err != nil {
+			return fmt.Errorf("store: raise the format version: %w", err)
+		}
+		return s.apply(b)
+	}
+	return nil
+}
+
+// initialise writes the format version and the empty head in one batch, so that a crash leaves both or none.
+func (s *Store) initialise() error {
+	it, err := s.db.NewIter(nil)
+	if err != nil {
+		return fmt.Errorf("store: open %s: %w", s.dir, err)
+	}
+	any := it.First()
+	if err := errors.Join(it.Error(), it.Close()); err != nil {
+		return fmt.Errorf("store: open %s: %w", s.dir, err)
+	}
+	if any {
+		return fmt.Errorf("%w: %s holds records but no format version: it is not a berth database", ErrCorrupt, s.dir)
+	}
+	b := s.db.NewBatch()
+	err = errors.Join(
+		b.Set(keyFormat, encodeNumber(uint64(FormatVersion)), nil),
+		b.Set(keyHead, encodeHead(head{logOldest: 1}), nil))
+	if err == nil {
+		err = s.apply(b)
+	}
+	if err != nil {
+		return fmt.Errorf("store: write first records: %w", err)
+	}
+	return nil
+}
+
+// newerPebble finds out from the file names, before anything is opened, that a newer Pebble wrote the directory.
+func newerPebble(fs vfs.FS, dir string) error {
+	desc, err := pebble.Peek(dir, fs)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil && strings.Contains(err.Error(), "unknown format major version"):
+		return fmt.Errorf("%w: %s: %w; this berth reads up to %d: start a newer one", ErrNewerFormat, dir, err, pebbleFormat)
+	case err != nil:
+		return fmt.Errorf("store: look at %s: %w", dir, err)
+	case desc.FormatMajorVersion > pebbleFormat:
+		return fmt.Errorf("%w: %s has table format %d; this berth reads up to %d: start a newer one",
+			ErrNewerFormat, dir, desc.FormatMajorVersion, pebbleFormat)
+	}
+	return nil
+}
+
+// withCount patches the operation count into the header of a batch: 8 bytes of sequence number, then the count.
+func withCount(repr []byte, count uint32) []byte {
+	binary.LittleEndian.PutUint32(repr[8:12], count)
+	return repr
+}

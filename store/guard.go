@@ -1,0 +1,295 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// guard stands between Pebble and the file system, and decides what a failing write means.
+//
+// Pebble treats a failed write to its log or its manifest as the end of the process: it calls Logger.Fatalf or panics,
+// sometimes on its own goroutines, sometimes holding a mutex that Close needs. A server which must go on answering
+// reads cannot have that. So while the store runs, the first such failure freezes the guard: the failing call, and every
+// later call that would change a file, never returns. To Pebble the disk has merely stopped answering: what it has in
+// memory stays consistent, reads go on, nothing more reaches the disk, and the directory may be opened again by another
+// Store or process. What is left behind is the goroutines that wait, until the process ends.
+//
+// Failures of table files are not fatal, Pebble tries again; but it does so at once, for ever, so they are slowed, and
+// when none has succeeded for a while they count as fatal too.
+type guard struct {
+	vfs.FS
+	phase  atomic.Int32
+	frozen chan struct{} // closed when the phase becomes phaseFrozen
+	mu     sync.Mutex    // guards what follows
+	cause  error
+	lock   io.Closer
+
+	openFailed atomic.Pointer[error] // what Pebble called fatal in phaseOpening
+
+	retry         time.Duration // how long a failed table write is held back
+	tableGrace    time.Duration // how long table writes may go on failing
+	tablesFailing atomic.Int64  // since when (Unix nanoseconds), 0 if they are not
+	logSyncs      atomic.Uint64
+}
+
+// In phaseOpening and phaseClosing errors pass through: Open and Close know what to do with them.
+const (
+	phaseOpening int32 = iota
+	phaseRunning
+	phaseClosing
+	phaseFrozen
+)
+
+func newGuard(fs vfs.FS) *guard {
+	return &guard{FS: fs, frozen: make(chan struct{}), retry: 200 * time.Millisecond, tableGrace: 30 * time.Second}
+}
+
+// freeze ends all writing. It reports false if the store is not running (any more).
+func (g *guard) freeze(cause error) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.phase.CompareAndSwap(phaseRunning, phaseFrozen) {
+		return g.phase.Load() == phaseFrozen
+	}
+	g.cause = cause
+	close(g.frozen)
+	return true
+}
+
+// seal freezes whatever the phase, for a Store that is given up although goroutines of its Pebble may still run.
+func (g *guard) seal(cause error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.phase.Swap(phaseFrozen) != phaseFrozen {
+		g.cause = cause
+		close(g.frozen)
+	}
+}
+
+// broken returns why the guard is frozen, nil if it is not.
+func (g *guard) broken() error {
+	if g.phase.Load() != phaseFrozen {
+		return nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.cause
+}
+
+func (g *guard) enter() {
+	if g.phase.Load() == phaseFrozen {
+		select {} // for ever: see guard
+	}
+}
+
+// leave is called with the outcome of a call that changes the file name.
+func (g *guard) leave(op, name string, err error) {
+	if g.phase.Load() == phaseFrozen {
+		select {}
+	}
+	if err == nil || g.phase.Load() != phaseRunning {
+		return
+	}
+	if (strings.HasSuffix(name, ".sst") || strings.HasSuffix(name, ".blob")) && g.tableMayFail() {
+		select {
+		case <-time.After(g.retry):
+		case <-g.frozen:
+			select {}
+		}
+		return
+	}
+	if g.freeze(fmt.Errorf("%s %s: %w", op, name, err)) {
+		select {}
+	}
+}
+
+// tableMayFail reports whether a failed table write may be tried again. When none has succeeded for tableGrace, it may
+// not: memtables fill up, and Updates would hang without a word.
+func (g *guard) tableMayFail() bool {
+	now := time.Now().UnixNano()
+	since := g.tablesFailing.Load()
+	if since == 0 {
+		g.tablesFailing.CompareAndSwap(0, now)
+		return true
+	}
+	return now-since < int64(g.tableGrace)
+}
+
+// tableWritten ends a streak of failures.
+func (g *guard) tableWritten() { g.tablesFailing.Store(0) }
+
+// releaseLock gives the directory free after the guard was frozen; Pebble, which holds the lock, will not.
+func (g *guard) releaseLock() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.lock == nil {
+		return nil
+	}
+	err := g.lock.Close()
+	g.lock = nil
+	return err
+}
+
+// Lock is the one place where another process is noticed.
+func (g *guard) Lock(name string) (io.Closer, error) {
+	l, err := g.FS.Lock(name)
+	switch {
+	case err == nil:
+		g.mu.Lock()
+		g.lock = l
+		g.mu.Unlock()
+		return l, nil
+	case heldElsewhere(err):
+		return nil, fmt.Errorf("%w: %s is held (%v): stop the other berth, or give this one another --data directory",
+			ErrLocked, name, err)
+	default:
+		return nil, fmt.Errorf("lock %s: %w", name, err)
+	}
+}
+
+// heldElsewhere tells a lock that somebody has (fcntl's EAGAIN or EACCES, bare; Pebble's own text within a process) from
+// a lock file that cannot be opened.
+func heldElsewhere(err error) bool {
+	var atPath *os.PathError
+	return errors.Is(err, syscall.EAGAIN) ||
+		errors.Is(err, syscall.EACCES) && !errors.As(err, &atPath) ||
+		strings.Contains(err.Error(), "lock held by current process")
+}
+
+func (g *guard) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	g.enter()
+	f, err := g.FS.Create(name, c)
+	g.leave("create", name, err)
+	return g.wrap(f, name, err)
+}
+
+func (g *guard) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
+	g.enter()
+	f, err := g.FS.OpenReadWrite(name, c, opts...)
+	g.leave("open", name, err)
+	return g.wrap(f, name, err)
+}
+
+func (g *guard) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	g.enter()
+	f, err := g.FS.ReuseForWrite(from, to, c)
+	g.leave("reuse", to, err)
+	return g.wrap(f, to, err)
+}
+
+func (g *guard) OpenDir(name string) (vfs.File, error) {
+	f, err := g.FS.OpenDir(name)
+	return g.wrap(f, name, err)
+}
+
+func (g *guard) Link(from, to string) error {
+	g.enter()
+	err := g.FS.Link(from, to)
+	g.leave("link", to, err)
+	return err
+}
+
+func (g *guard) Rename(from, to string) error {
+	g.enter()
+	err := g.FS.Rename(from, to)
+	g.leave("rename", to, err)
+	return err
+}
+
+// Remove may fail without harm: Pebble removes obsolete files only, and forgets about those that it could not.
+func (g *guard) Remove(name string) error {
+	g.enter()
+	return g.FS.Remove(name)
+}
+
+func (g *guard) RemoveAll(name string) error {
+	g.enter()
+	return g.FS.RemoveAll(name)
+}
+
+func (g *guard) MkdirAll(dir string, perm os.FileMode) error {
+	g.enter()
+	return g.FS.MkdirAll(dir, perm)
+}
+
+func (g *guard) Unwrap() vfs.FS { return g.FS }
+
+func (g *guard) wrap(f vfs.File, name string, err error) (vfs.File, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &guardedFile{File: f, g: g, name: name, log: strings.HasSuffix(name, ".log")}, nil
+}
+
+// guardedFile is an open file that Pebble may write to.
+type guardedFile struct {
+	vfs.File
+	g    *guard
+	name string
+	log  bool
+}
+
+func (f *guardedFile) Write(p []byte) (int, error) {
+	f.g.enter()
+	n, err := f.File.Write(p)
+	f.g.leave("write", f.name, err)
+	return n, err
+}
+
+func (f *guardedFile) WriteAt(p []byte, off int64) (int, error) {
+	f.g.enter()
+	n, err := f.File.WriteAt(p, off)
+	f.g.leave("write", f.name, err)
+	return n, err
+}
+
+func (f *guardedFile) Sync() error {
+	f.g.enter()
+	f.countSync()
+	err := f.File.Sync()
+	f.g.leave("sync", f.name, err)
+	return err
+}
+
+func (f *guardedFile) SyncData() error {
+	f.g.enter()
+	f.countSync()
+	err := f.File.SyncData()
+	f.g.leave("sync", f.name, err)
+	return err
+}
+
+func (f *guardedFile) SyncTo(n int64) (bool, error) {
+	f.g.enter()
+	full, err := f.File.SyncTo(n)
+	f.g.leave("sync", f.name, err)
+	return full, err
+}
+
+// Stat can fail a rotation of the log, which Pebble does not survive.
+func (f *guardedFile) Stat() (vfs.FileInfo, error) {
+	fi, err := f.File.Stat()
+	f.g.leave("stat", f.name, err)
+	return fi, err
+}
+
+func (f *guardedFile) Close() error {
+	err := f.File.Close()
+	f.g.leave("close", f.name, err)
+	return err
+}
+
+func (f *guardedFile) countSync() {
+	if f.log {
+		f.g.logSyncs.Add(1)
+	}
+}

@@ -1,0 +1,183 @@
+package store
+
+import (
+	"math/rand/v2"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"berth/router/hostkey"
+)
+
+// lookups is the pool of iterators behind LookupRoute.
+//
+// Pebble's Get does not consult the filters of the last level, where nearly all keys are, so it reads a data block for
+// every host that does not exist. An iterator may be told to consult them, but making one costs more than the seek. So
+// iterators are kept, each bound to the view that it was made from, in slots that are taken and given back with one
+// atomic swap. An iterator of an older view is never used: it is closed when it is met, by the commit that published
+// the newer view, or, so that tables which a compaction has replaced are not kept on disk by a server without commits, by a ticker.
+type lookups struct {
+	slots []lookupSlot
+}
+
+type lookupSlot struct {
+	it atomic.Pointer[lookup]
+	_  [56]byte // a cache line each: neighbours are used by different cores
+}
+
+// lookup is an iterator with its key buffer and a reference to its view.
+type lookup struct {
+	it   *pebble.Iterator
+	v    *view
+	made int64 // Unix nanoseconds, to the resolution of the ticker
+	key  [1 + len(hostkey.Key{})]byte
+}
+
+func newLookups() *lookups {
+	return &lookups{slots: make([]lookupSlot, max(4, 2*runtime.GOMAXPROCS(0)))}
+}
+
+func (l *lookup) close() {
+	_ = l.it.Close() // a read error was returned to who met it
+	l.v.unref()
+}
+
+// take returns an idle iterator of v, or nil.
+func (p *lookups) take(v *view) *lookup {
+	n := uint32(len(p.slots))
+	at := rand.Uint32N(n)
+	for i := range n {
+		slot := &p.slots[(at+i)%n]
+		if slot.it.Load() == nil {
+			continue
+		}
+		l := slot.it.Swap(nil)
+		if l == nil {
+			continue
+		}
+		if l.v == v {
+			return l
+		}
+		l.close()
+	}
+	return nil
+}
+
+// put parks l unless every slot is taken, the store has moved on, or l is old.
+func (s *Store) put(l *lookup) {
+	if s.coarse.Load()-l.made > int64(maxLookupAge) {
+		l.close()
+		return
+	}
+	p := s.lookups
+	n := uint32(len(p.slots))
+	at := rand.Uint32N(n)
+	for i := range n {
+		slot := &p.slots[(at+i)%n]
+		if slot.it.Load() != nil || s.current.Load() != l.v {
+			continue
+		}
+		if !slot.it.CompareAndSwap(nil, l) {
+			continue
+		}
+		// The commit may have swept the pool between the check and the swap: then nobody else would close l.
+		if s.current.Load() != l.v {
+			if l := slot.it.Swap(nil); l != nil {
+				l.close()
+			}
+		}
+		return
+	}
+	l.close()
+}
+
+// sweep closes parked iterators that stale names.
+func (p *lookups) sweep(stale func(*lookup) bool) {
+	for i := range p.slots {
+		slot := &p.slots[i]
+		if l := slot.it.Load(); l == nil || !stale(l) {
+			continue
+		}
+		if l := slot.it.Swap(nil); l != nil {
+			l.close()
+		}
+	}
+}
+
+// tend closes iterators that have grown old, until the store stops.
+func (s *Store) tend() {
+	t := time.NewTicker(maxLookupAge)
+	defer t.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case now := <-t.C:
+			s.coarse.Store(now.UnixNano())
+			s.lookups.sweep(func(l *lookup) bool { return now.UnixNano()-l.made > int64(maxLookupAge) })
+		}
+	}
+}
+
+// LookupRoute is the hot point read of the request path: exact key only, no allocation, ErrNotFound unwrapped when
+// absent. It sees every commit whose Update has returned.
+func (s *Store) LookupRoute(k hostkey.Key) (Route, error) { return s.lookupIn(tableRoute, k) }
+
+// LookupWildcard is LookupRoute for the wildcard record of a parent host's key.
+func (s *Store) LookupWildcard(k hostkey.Key) (Route, error) { return s.lookupIn(tableWildcard, k) }
+
+func (s *Store) lookupIn(table byte, k hostkey.Key) (Route, error) {
+	l, err := s.borrow()
+	if err != nil {
+		return Route{}, err
+	}
+	l.key[0] = table
+	copy(l.key[1:], k[:])
+	// The default comparer's prefix of a key is the whole key: this is a point read that consults filters.
+	if !l.it.SeekPrefixGE(l.key[:]) {
+		err := l.it.Error()
+		if err != nil {
+			err = readError(l.key[:], err)
+			l.close() // not worth keeping
+			return Route{}, err
+		}
+		s.put(l)
+		return Route{}, ErrNotFound
+	}
+	b, err := l.it.ValueAndErr()
+	if err != nil {
+		err = readError(l.key[:], err)
+		l.close()
+		return Route{}, err
+	}
+	r, err := decodeRoute(b)
+	if err != nil {
+		err = corrupt(l.key[:], err)
+		s.corrupt.Add(1)
+	}
+	s.put(l)
+	return r, err
+}
+
+func (s *Store) borrow() (*lookup, error) {
+	for {
+		v := s.current.Load()
+		if v == nil {
+			return nil, ErrClosed
+		}
+		if l := s.lookups.take(v); l != nil {
+			return l, nil
+		}
+		if !v.ref() {
+			continue
+		}
+		it, err := v.snap.NewIter(&pebble.IterOptions{UseL6Filters: true})
+		if err != nil {
+			v.unref()
+			return nil, err
+		}
+		return &lookup{it: it, v: v, made: s.coarse.Load()}, nil
+	}
+}

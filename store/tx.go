@@ -1,0 +1,243 @@
+package store
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"berth/router/hostkey"
+)
+
+// Tx is one Update: reads see the group's earlier successful updates and its own writes. It is for the goroutine of the
+// Update function alone, and dead when that returns.
+//
+// Put replaces a record and keeps its indexes in step. Delete of what is not there does nothing, and is no write.
+type Tx struct {
+	Reader
+	g    *group
+	done atomic.Bool
+	err  error // first failed write of the batch itself: the Update must not succeed
+
+	wrote       bool
+	touched     []touch
+	touchedAt   map[routeID]int
+	projects    []ProjectNo
+	deployments []DeploymentNo
+	wildcards   bool // some wildcard route was set or deleted
+}
+
+// routeID is a route or wildcard record.
+type routeID struct {
+	table byte
+	key   hostkey.Key
+}
+
+// touch is a record that the Update set or deleted, as it was before; empty if it was not there.
+type touch struct {
+	routeID
+	before []byte
+}
+
+const (
+	// maxNameBytes bounds names and hosts that stand in keys.
+	maxNameBytes = 4096
+	// maxRecordBytes bounds one encoded record.
+	maxRecordBytes = 16 << 20
+)
+
+// Revision is the one that this Update will get if it succeeds and writes anything.
+func (tx *Tx) Revision() Revision { return tx.g.head.rev + 1 }
+
+// usable guards against a Tx that outlived its Update.
+func (tx *Tx) usable() error {
+	if tx.done.Load() {
+		return fmt.Errorf("store: Tx used after its Update: %w", ErrClosed)
+	}
+	return tx.err
+}
+
+func (tx *Tx) set(key, value []byte) error {
+	if err := tx.usable(); err != nil {
+		return err
+	}
+	if len(value) > maxRecordBytes {
+		return invalid("record %s takes %d bytes, at most %d", keyName(key[:1]), len(value), maxRecordBytes)
+	}
+	return tx.written(tx.g.batch.Set(key, value, nil), len(key)+len(value))
+}
+
+// drop deletes a key that is known to exist, or whose existence does not matter.
+func (tx *Tx) drop(key []byte) error {
+	if err := tx.usable(); err != nil {
+		return err
+	}
+	return tx.written(tx.g.batch.Delete(key, nil), len(key))
+}
+
+func (tx *Tx) written(err error, _ int) error {
+	if err == nil && tx.g.batch.Len() > maxBatchBytes {
+		err = fmt.Errorf("%w: more than %d MiB in one batch", ErrTooLarge, maxBatchBytes>>20)
+	}
+	if err != nil && tx.err == nil {
+		tx.err = err
+	}
+	tx.wrote = true
+	return err
+}
+
+// dropIfThere reports whether there was something to delete.
+func (tx *Tx) dropIfThere(key []byte) (bool, error) {
+	there, err := tx.has(key)
+	if err != nil || !there {
+		return false, err
+	}
+	return true, tx.drop(key)
+}
+
+func (tx *Tx) touchProject(p ProjectNo) { tx.projects = append(tx.projects, p) }
+
+// SetRoute sets the route record of a host key.
+func (tx *Tx) SetRoute(k hostkey.Key, r Route) error {
+	return tx.setRoute(routeID{tableRoute, k}, r)
+}
+
+// DeleteRoute deletes it.
+func (tx *Tx) DeleteRoute(k hostkey.Key) error {
+	_, err := tx.deleteRoute(routeID{tableRoute, k})
+	return err
+}
+
+// SetWildcard sets the wildcard record of a parent host's key.
+func (tx *Tx) SetWildcard(k hostkey.Key, r Route) error {
+	id := routeID{tableWildcard, k}
+	there, err := tx.has(routeKey(id.table, id.key))
+	if err != nil {
+		return err
+	}
+	if err := tx.setRoute(id, r); err != nil {
+		return err
+	}
+	if !there {
+		tx.g.head.wildcards++
+	}
+	tx.wildcards = true
+	return nil
+}
+
+// DeleteWildcard deletes it.
+func (tx *Tx) DeleteWildcard(k hostkey.Key) error {
+	there, err := tx.deleteRoute(routeID{tableWildcard, k})
+	if there && err == nil {
+		tx.g.head.wildcards--
+		tx.wildcards = true
+	}
+	return err
+}
+
+func (tx *Tx) setRoute(id routeID, r Route) error {
+	if err := checkRoute(r); err != nil {
+		return err
+	}
+	if err := tx.remember(id); err != nil {
+		return err
+	}
+	return tx.set(routeKey(id.table, id.key), appendRoute(make([]byte, 0, maxRouteBytes), r))
+}
+
+func (tx *Tx) deleteRoute(id routeID) (bool, error) {
+	key := routeKey(id.table, id.key)
+	there, err := tx.has(key)
+	if err != nil || !there {
+		return false, err
+	}
+	if err := tx.remember(id); err != nil {
+		return false, err
+	}
+	return true, tx.drop(key)
+}
+
+// remember notes a record's value before this Update, for the commit log, the first time that it is touched.
+func (tx *Tx) remember(id routeID) error {
+	if err := tx.usable(); err != nil {
+		return err
+	}
+	if _, ok := tx.touchedAt[id]; ok {
+		return nil
+	}
+	key := routeKey(id.table, id.key)
+	b, c, err := tx.src.get(key)
+	var before []byte
+	switch {
+	case isAbsent(err):
+	case err != nil:
+		return readError(key, err)
+	default:
+		before = slices.Clone(b)
+		if err := c.Close(); err != nil {
+			return readError(key, err)
+		}
+	}
+	if tx.touchedAt == nil {
+		tx.touchedAt = make(map[routeID]int)
+	}
+	tx.touchedAt[id] = len(tx.touched)
+	tx.touched = append(tx.touched, touch{id, before})
+	return nil
+}
+
+func isAbsent(err error) bool { return err == pebble.ErrNotFound }
+
+// finish writes the commit log and moves the head on; it makes the Commit that hooks will be told.
+func (tx *Tx) finish() (Commit, error) {
+	g := tx.g
+	g.head.rev++
+	if tx.wildcards {
+		g.head.wildcardGen++
+	}
+	now := g.s.opts.Now()
+	if err := tx.set(key64(tableCommit, g.head.rev), encodeCommit(now, tx.touched)); err != nil {
+		return Commit{}, err
+	}
+	if err := tx.trimCommitLog(now); err != nil {
+		return Commit{}, err
+	}
+	c := Commit{Revision: g.head.rev, Time: now, WildcardGeneration: g.head.wildcardGen}
+	for _, t := range tx.touched {
+		if t.table == tableRoute {
+			c.Keys = append(c.Keys, t.key)
+		}
+	}
+	c.Projects, c.Deployments = unique(tx.projects), unique(tx.deployments)
+	return c, nil
+}
+
+// unique sorts and removes repetitions; nil stays nil.
+func unique[N ProjectNo | DeploymentNo](s []N) []N {
+	slices.Sort(s)
+	return slices.Compact(s)
+}
+
+// txSource reads the batch of the group over the newest state: the committer alone writes, so that is the state which
+// the group builds on.
+type txSource struct{ tx *Tx }
+
+func (x txSource) get(key []byte) ([]byte, io.Closer, error) {
+	if err := x.tx.usable(); err != nil {
+		return nil, nil, err
+	}
+	return x.tx.g.batch.Get(key)
+}
+
+func (x txSource) iter(lo, hi []byte) (*pebble.Iterator, func(), error) {
+	if err := x.tx.usable(); err != nil {
+		return nil, nil, err
+	}
+	it, err := x.tx.g.batch.NewIter(&pebble.IterOptions{LowerBound: lo, UpperBound: hi})
+	return it, func() {}, err
+}
+
+func (x txSource) pin() (source, func(), error) { return x, func() {}, nil }
+func (x txSource) noteCorrupt()                 { x.tx.g.s.corrupt.Add(1) }
