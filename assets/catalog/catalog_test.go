@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -219,9 +220,12 @@ func TestNothingToServe(t *testing.T) {
 
 func TestCorruptionIsCountedAndRemembered(t *testing.T) {
 	for name, damage := range map[string]func(w *world, g manifest.Digest){
-		"missing":      func(w *world, g manifest.Digest) { delete(w.blobs, g) },
-		"cut":          func(w *world, g manifest.Digest) { w.blobs[g] = w.blobs[g][1:] },
-		"bytes differ": func(w *world, g manifest.Digest) { w.blobs[g] = []byte(strings.Repeat("x", len(w.blobs[g]))) },
+		"missing": func(w *world, g manifest.Digest) { delete(w.blobs, g) },
+		"cut":     func(w *world, g manifest.Digest) { w.blobs[g] = w.blobs[g][1:] },
+		"one bit": func(w *world, g manifest.Digest) { // of a blob's name: as a manifest it is as good as before
+			w.blobs[g] = slices.Clone(w.blobs[g])
+			w.blobs[g][20] ^= 1
+		},
 		"no manifest": func(w *world, g manifest.Digest) {
 			raw := []byte("not a manifest")
 			w.blobs[manifest.DigestOf(raw)] = raw

@@ -192,6 +192,19 @@ func TestVerifyFindsWhatOpenLeaves(t *testing.T) {
 	}
 }
 
+func TestLookupInDamagedIndex(t *testing.T) {
+	for _, id := range []uint32{2, 3, 1 << 31, 1<<32 - 1} {
+		m := encode(t, entry("/a", "1"))
+		for s := m.slots; len(s) > 0; s = s[slotLen:] { // every slot claims to be the path's
+			binary.LittleEndian.PutUint32(s, uint32(xxhash.Sum64String("/a")>>32))
+			binary.LittleEndian.PutUint32(s[4:], id)
+		}
+		if i, ok := m.Lookup("/a"); !ok || i != 0 {
+			t.Errorf("entry %d: %d, %v", id, i, ok)
+		}
+	}
+}
+
 // A site whose paths all start at the same slot: whoever overflows the probes is found by bisection.
 func TestCollidingPathsStayFast(t *testing.T) {
 	const n, start = 200, 5
