@@ -24,9 +24,9 @@ type simFS struct {
 	dirs        map[string]*simDir
 	ops         int
 	fault       fault
-	fired       bool
-	dead        bool // the power is gone
-	handleCount int  // handles
+	fired       string // the operation that failed first
+	dead        bool   // the power is gone
+	handleCount int    // handles
 	peak        int
 	hook        func(op, name string) // called before each operation, without mu
 }
@@ -89,7 +89,9 @@ func (s *simFS) do(op, name string, act func() error, lose func()) error {
 	if !hit {
 		return act()
 	}
-	s.fired = true
+	if s.fired == "" {
+		s.fired = op
+	}
 	failed := &fs.PathError{Op: op, Path: name, Err: syscall.ENOSPC}
 	switch s.fault.mode {
 	case powerOff:
@@ -187,7 +189,7 @@ func (t *simTemp) Write(p []byte) (int, error) {
 	written := 0
 	err := t.s.do("write", t.name, func() error {
 		written = len(p)
-		if t.s.fired && t.s.fault.mode == failAfter {
+		if t.s.ops == t.s.fault.at && t.s.fault.mode == failAfter {
 			written /= 2
 		}
 		t.n.data = append(t.n.data, p[:written]...)
