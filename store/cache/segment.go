@@ -67,7 +67,7 @@ func (s *segment[K, V]) add(e *entry[K, V]) (evicted uint64) {
 			s.lru.Get(e.key)
 			chances = 0
 		case chances > 0 && oldest.touched.Load():
-			
+			oldest.touched.Store(false)
 			s.lru.Get(oldest.key)
 			chances--
 		default:
