@@ -1,0 +1,102 @@
+package catalog
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"berth/assets/blob"
+	"berth/assets/manifest"
+	"berth/store"
+)
+
+// world is a store and a blob directory in memory, with faults.
+type world struct {
+	mu          sync.Mutex
+	deployments map[store.DeploymentNo]store.Deployment
+	blobs       map[manifest.Digest][]byte
+	hooks       map[int]func(store.Commit)
+	reads       int
+	fault       error                 // of every ReadAll
+	onRead      func(manifest.Digest) // before ReadAll answers, without the lock
+}
+
+func newWorld() *world {
+	return &world{
+		deployments: map[store.DeploymentNo]store.Deployment{}, blobs: map[manifest.Digest][]byte{}, hooks: map[int]func(store.Commit){},
+	}
+}
+
+func (w *world) Deployment(no store.DeploymentNo) (store.Deployment, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	d, ok := w.deployments[no]
+	if !ok {
+		return d, fmt.Errorf("deployment %d: %w", no, store.ErrNotFound)
+	}
+	return d, nil
+}
+
+func (w *world) OnCommit(fn func(store.Commit)) (cancel func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	id := len(w.hooks)
+	w.hooks[id] = fn
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.hooks, id)
+	}
+}
+
+func (w *world) ReadAll(g manifest.Digest, size int64) ([]byte, error) {
+	w.mu.Lock()
+	w.reads++
+	b, ok := w.blobs[g]
+	fault, hook := w.fault, w.onRead
+	w.mu.Unlock()
+	if hook != nil {
+		hook(g)
+	}
+	switch {
+	case fault != nil:
+		return nil, fault
+	case !ok:
+		return nil, blob.ErrNotFound
+	case int64(len(b)) != size:
+		return nil, blob.ErrCorrupt
+	}
+	return b, nil
+}
+
+// commit changes the records and tells the hooks.
+func (w *world) commit(no store.DeploymentNo, d *store.Deployment) {
+	w.mu.Lock()
+	if d == nil {
+		delete(w.deployments, no)
+	} else {
+		w.deployments[no] = *d
+	}
+	hooks := w.hooks
+	w.mu.Unlock()
+	for _, hook := range hooks {
+		hook(store.Commit{Deployments: []store.DeploymentNo{no}})
+	}
+}
+
+// deploy stores a site with one file of that name, and the padding in further names.
+func (w *world) deploy(t testing.TB, no store.DeploymentNo, path string, padding int) manifest.Digest {
+	t.Helper()
+	entries := []manifest.Entry{{Path: path}}
+	for i := range padding {
+		entries = append(entries, manifest.Entry{Path: fmt.Sprintf("%s.%d", path, i)})
+	}
+	raw, err := manifest.Encode(entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := manifest.DigestOf(raw)
+	w.blobs[g] = raw
+	w.commit(no, &store.Deployment{No: no, Manifest: store.FileRef{Digest: g, Size: int64(len(raw))}})
+	return g
+}
