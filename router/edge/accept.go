@@ -30,7 +30,10 @@ func (s *Server) Serve(ln net.Listener) error {
 				return nil
 			}
 		case s.draining.Load():
-			return nil
+			// The deadline that Shutdown set may have passed before this loop came to look at the queue.
+			if !last.IsZero() || !s.moreQueued(ln, &last) {
+				return nil
+			}
 		case isTemporary(err):
 			// Out of file descriptors, or a client that left while queued: neither is a reason to stop serving.
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
