@@ -26,6 +26,8 @@ type Store struct {
 	loops sync.WaitGroup // commitLoop and tend
 	close sync.Once
 
+	maxBatch int // maxBatchBytes, but for tests
+
 	current   atomic.Pointer[view] // nil once closed
 	views     sync.WaitGroup       // views that are not closed yet
 	lookups   *lookups
@@ -80,7 +82,7 @@ func OpenFS(fs vfs.FS, dir string, opts Options) (*Store, error) {
 
 func openFS(fs vfs.FS, dir string, opts Options) (*Store, error) {
 	s := &Store{
-		dir: dir, opts: opts, guard: newGuard(fs), lookups: newLookups(),
+		dir: dir, opts: opts, guard: newGuard(fs), lookups: newLookups(), maxBatch: maxBatchBytes,
 		calls: make(chan *call), stop: make(chan struct{}),
 	}
 	s.Reader = Reader{liveSource{s}}

@@ -66,7 +66,7 @@ func (tx *Tx) set(key, value []byte) error {
 	if len(value) > maxRecordBytes {
 		return invalid("record %s takes %d bytes, at most %d", keyName(key[:1]), len(value), maxRecordBytes)
 	}
-	return tx.written(tx.g.batch.Set(key, value, nil), len(key)+len(value))
+	return tx.written(tx.g.batch.Set(key, value, nil))
 }
 
 // drop deletes a key that is known to exist, or whose existence does not matter.
@@ -74,12 +74,12 @@ func (tx *Tx) drop(key []byte) error {
 	if err := tx.usable(); err != nil {
 		return err
 	}
-	return tx.written(tx.g.batch.Delete(key, nil), len(key))
+	return tx.written(tx.g.batch.Delete(key, nil))
 }
 
-func (tx *Tx) written(err error, _ int) error {
-	if err == nil && tx.g.batch.Len() > maxBatchBytes {
-		err = fmt.Errorf("%w: more than %d MiB in one batch", ErrTooLarge, maxBatchBytes>>20)
+func (tx *Tx) written(err error) error {
+	if most := tx.g.s.maxBatch; err == nil && tx.g.batch.Len() > most {
+		err = fmt.Errorf("%w: more than %d bytes in one batch", ErrTooLarge, most)
 	}
 	if err != nil && tx.err == nil {
 		tx.err = err
