@@ -46,10 +46,14 @@ func readManifest(r io.Reader, maxFiles int) ([]manifestFile, error) {
 	if _, err := dec.Token(); err != nil { // the closing brace
 		return nil, manifestError(err)
 	}
-	if _, err := dec.Token(); err != io.EOF {
+	switch _, err := dec.Token(); err {
+	case io.EOF:
+		return files, nil
+	case nil:
 		return nil, badManifest("something follows the JSON object")
+	default:
+		return nil, manifestError(err)
 	}
-	return files, nil
 }
 
 func readManifestFile(dec *json.Decoder) (f manifestFile, err error) {
