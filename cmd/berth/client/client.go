@@ -87,8 +87,6 @@ func newTransport(caFile string) (*http.Transport, error) {
 		MaxIdleConnsPerHost: 8,
 		// Under the 75 s for which the server keeps an idle connection, so that we close first and no POST meets a reset.
 		IdleConnTimeout: 60 * time.Second,
-		// Creating a deployment does all of its work before it answers.
-		ResponseHeaderTimeout: 5 * time.Minute,
 		// Only HTTP/1.1 on the wire: one body, one connection, an exact Content-Length.
 		TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{},
 	}
@@ -118,6 +116,7 @@ type Request struct {
 	JSON   any
 	Body   *Body
 	Bearer string // instead of the API token
+	Slow   bool   // the answer may take any time: fsck, sweep, deleting a large project
 }
 
 // Body is a streamed body of known length. Open is called once for every sending.
@@ -164,7 +163,7 @@ func (c *Client) Project(name string, segments ...string) string {
 
 // Do makes one call, once. Its error is an *Error if the server answered, else a *NetworkError.
 func (c *Client) Do(ctx context.Context, req Request) (Answer, error) {
-	ctx, watch := newWatchdog(ctx, req.Body != nil)
+	ctx, watch := newWatchdog(ctx, req)
 	defer watch.stop()
 	hr, err := c.newRequest(ctx, req, watch)
 	if err != nil {

@@ -112,7 +112,7 @@ func (c *Client) networkError(ctx context.Context, req Request, err error) error
 	if b, ok := errors.AsType[*BodyError](err); ok {
 		return b.Err
 	}
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, errStalled) {
+	if cause := context.Cause(ctx); cause != nil && cause != errStalled && cause != errNoAnswer {
 		return cause
 	} else if cause != nil {
 		err = cause

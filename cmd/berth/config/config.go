@@ -30,14 +30,25 @@ func EnvName(flag string) string {
 }
 
 // Apply sets every flag of cmd that the command line left alone and that another source names. It reports all faults.
-func Apply(cmd *cobra.Command, src Sources) error {
+func (src Sources) Apply(cmd *cobra.Command) error {
+	return src.apply(cmd.Flags(), cmd)
+}
+
+// ApplyOne does it for one flag: the one that names the file, before there is a file.
+func (src Sources) ApplyOne(cmd *cobra.Command, flag string) error {
+	set := pflag.NewFlagSet(flag, pflag.ContinueOnError)
+	set.AddFlag(cmd.Flags().Lookup(flag))
+	return src.apply(set, cmd)
+}
+
+func (src Sources) apply(set *pflag.FlagSet, cmd *cobra.Command) error {
 	var faults []error
 	values := src.File.valuesFor(cmd)
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+	set.VisitAll(func(f *pflag.Flag) {
 		if f.Changed || f.Name == "help" {
 			return
 		}
-		if err := applyFlag(cmd.Flags(), f, src.Env, values); err != nil {
+		if err := applyFlag(set, f, src.Env, values); err != nil {
 			faults = append(faults, err)
 		}
 	})

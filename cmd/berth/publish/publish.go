@@ -33,6 +33,7 @@ type Options struct {
 	StaticOnly   bool
 	FunctionsDir string // where functions would be compiled from, "" nowhere
 	MaxFileBytes int64  // 0: 25 MiB
+	Attempts     int    // of each call while the network or the server fails, 0: DefaultAttempts
 	Report       Reporter
 	Wait         func(context.Context, time.Duration) error // nil: time
 	Now          func() time.Time                           // nil: time.Now
@@ -59,12 +60,15 @@ type publisher struct {
 
 // Publish does it all. When it returns without an error the deployment is live.
 func Publish(ctx context.Context, o Options) (Result, error) {
-	p := &publisher{Options: o, api: o.API, report: o.Report, wait: o.Wait}
-	if p.wait == nil {
-		p.wait = sleep
+	if o.Attempts == 0 {
+		o.Attempts = DefaultAttempts
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	p := &publisher{Options: o, api: o.API, report: o.Report, wait: o.Wait}
+	if p.wait == nil {
+		p.wait = sleep
 	}
 	p.tokens = &tokens{api: o.API, project: o.Project, now: o.Now}
 

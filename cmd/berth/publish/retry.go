@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// maxAttempts with the waits below give a server about a minute to come back.
-	maxAttempts = 9
-	firstWait   = 500 * time.Millisecond
-	longestWait = 15 * time.Second
+	// DefaultAttempts with the waits below give a server about a minute to come back.
+	DefaultAttempts = 9
+	firstWait       = 500 * time.Millisecond
+	longestWait     = 15 * time.Second
 	// maxRenewals bounds what would be a loop if a server refused every upload token it gives.
 	maxRenewals = 3
 )
@@ -32,10 +32,10 @@ func (p *publisher) retry(ctx context.Context, what string, call func() error) e
 			return context.Cause(ctx)
 		case !client.Temporary(err):
 			return fmt.Errorf("%s: %w", what, err)
-		case attempt == maxAttempts:
+		case attempt == p.Attempts:
 			return fmt.Errorf("%s: gave up after %d attempts: %w\n  run the same command again: what is stored is not sent twice", what, attempt, err)
 		}
-		p.report.Step(fmt.Sprintf("%s: %s; trying again in %s (attempt %d of %d)", what, firstLine(err), wait, attempt+1, maxAttempts))
+		p.report.Step(fmt.Sprintf("%s: %s; trying again in %s (attempt %d of %d)", what, firstLine(err), wait, attempt+1, p.Attempts))
 		if err := p.wait(ctx, jitter(wait)); err != nil {
 			return err
 		}

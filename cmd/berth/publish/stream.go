@@ -64,7 +64,7 @@ type stream struct {
 	sent    func(int64) // told the raw bytes handed over
 	pending []byte      // to be read next; points into encoded, or a tail
 
-	next   int // index of the file after the open one
+	next   int // files begun; the open one is the last of them
 	file   *os.File
 	left   int64
 	hasher *blake3.Hasher
@@ -115,7 +115,8 @@ func (s *stream) advance() error {
 		s.pending = []byte("]")
 		return nil
 	case s.file == nil:
-		return fault(s.files[s.next], s.open())
+		s.next++
+		return fault(s.files[s.next-1], s.open())
 	}
 	return fault(s.files[s.next-1], s.more())
 }
@@ -129,18 +130,17 @@ func fault(f *File, err error) error {
 }
 
 func (s *stream) open() error {
-	f := s.files[s.next]
+	f := s.files[s.next-1]
 	file, err := os.Open(f.Disk)
 	if err != nil {
 		return fmt.Errorf("%w (%w)", ErrChanged, err)
 	}
 	s.file, s.left, s.hasher = file, f.Size, blake3.New()
 	head := itemHead(f)
-	if s.next > 0 {
+	if s.next > 1 {
 		head = "," + head
 	}
 	s.pending = []byte(head)
-	s.next++
 	return nil
 }
 

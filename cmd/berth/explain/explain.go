@@ -1,0 +1,315 @@
+// Package explain says how one URL is answered and why: every step from the host to the plan, with what was found.
+package explain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"berth/assets"
+	"berth/assets/manifest"
+	"berth/router"
+	"berth/router/hostkey"
+	"berth/store"
+)
+
+// Sites gives the compiled site of a deployment.
+type Sites interface {
+	Site(ctx context.Context, no store.DeploymentNo) (*assets.Site, error)
+}
+
+// Deps are the parts of the server that answer requests.
+type Deps struct {
+	Store      *store.Store
+	Hasher     *hostkey.Hasher
+	Resolver   router.Resolver
+	Sites      Sites
+	Datacentre string
+}
+
+// Report is the explanation of one URL. A step that was not reached is null.
+type Report struct {
+	URL        string         `json:"url"`
+	Host       string         `json:"host"`
+	Canonical  string         `json:"canonical_host"`
+	Key        string         `json:"key"`
+	Datacentre string         `json:"datacentre"`
+	Revision   store.Revision `json:"revision"`     // the one that is explained
+	Newest     store.Revision `json:"newest"`       // the store's
+	Table      string         `json:"table"`        // which router answered
+	Match      string         `json:"match"`        // exact, wildcard or none
+	Wildcard   string         `json:"wildcard"`     // the pattern that matched, if one did
+	Record     *Record        `json:"record"`       // what is stored under the key
+	Agrees     bool           `json:"cache_agrees"` // the router's answer, from its cache, is what is stored
+	Deployment *Deployment    `json:"deployment"`
+	Entry      *Entry         `json:"manifest_entry"` // the file that the answer's body is
+	Plan       *Plan          `json:"plan"`
+	Note       string         `json:"note,omitempty"` // why a step could not be made
+}
+
+// Record is a route record.
+type Record struct {
+	Kind       string             `json:"kind"`
+	Class      string             `json:"class"`
+	Flags      []string           `json:"flags"`
+	Project    string             `json:"project"`
+	ProjectNo  store.ProjectNo    `json:"project_no"`
+	Deployment store.DeploymentNo `json:"deployment_no"`
+	Epoch      store.Epoch        `json:"epoch"`
+}
+
+// Deployment is the one that the record leads to.
+type Deployment struct {
+	ID          string    `json:"id"`
+	Branch      string    `json:"branch"`
+	Environment string    `json:"environment"`
+	CommitHash  string    `json:"commit_hash"`
+	Created     time.Time `json:"created_on"`
+	Files       uint32    `json:"files"`
+}
+
+// Entry is a line of the manifest.
+type Entry struct {
+	Path string `json:"path"`
+	Blob string `json:"blob"`
+	Key  string `json:"asset_key"`
+	Size int64  `json:"size"`
+}
+
+// Plan is the response to a GET without conditions.
+type Plan struct {
+	Status int     `json:"status"`
+	Fields []Field `json:"fields"`
+	Body   string  `json:"body"` // none, inline or blob
+	Length int64   `json:"length"`
+}
+
+// Field is a header field of it.
+type Field struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// ErrURL says that the question is no URL of a site.
+var ErrURL = errors.New("not a URL of a site")
+
+// Explain follows rawURL as a request would. at picks an earlier revision, 0 is now.
+func (d Deps) Explain(ctx context.Context, rawURL string, at store.Revision) (*Report, error) {
+	u, err := parseURL(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	host, err := hostkey.Canonical(u.Host)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrURL, err)
+	}
+	r := &Report{
+		URL: rawURL, Host: u.Host, Canonical: string(host), Key: d.Hasher.Key(host).String(),
+		Datacentre: d.Datacentre, Newest: d.Store.Revision(), Revision: at, Table: "hashed", Match: "none",
+	}
+	if at == 0 {
+		r.Revision = r.Newest
+	}
+	if at > r.Newest {
+		return nil, fmt.Errorf("%w: revision %d is yet to come; the newest is %d", ErrURL, at, r.Newest)
+	}
+	route, err := d.find(r, host, at)
+	if err != nil || route == nil {
+		return r, err
+	}
+	if at == 0 {
+		d.compare(ctx, r, host, *route)
+	}
+	if err := d.describe(r, *route); err != nil {
+		return nil, err
+	}
+	return r, d.plan(ctx, r, u, host, *route)
+}
+
+// parseURL takes what people paste: a URL, or a host with or without a path.
+func parseURL(raw string) (*url.URL, error) {
+	text := raw
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrURL, err)
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, fmt.Errorf("%w: the scheme is %q, want http or https", ErrURL, u.Scheme)
+	case u.Host == "":
+		return nil, fmt.Errorf("%w: %q has no host", ErrURL, raw)
+	}
+	return u, nil
+}
+
+// find reads the record: the host's own, else that of the nearest wildcard above it.
+func (d Deps) find(r *Report, host hostkey.Host, at store.Revision) (*store.Route, error) {
+	route, err := d.read(d.Hasher.Key(host), at, false)
+	if err == nil {
+		r.Match = "exact"
+		return &route, nil
+	}
+	for parent, ok := host.Parent(); ok && errors.Is(err, store.ErrNotFound); parent, ok = parent.Parent() {
+		if parent.Labels() > hostkey.MaxWildcardLabels {
+			continue
+		}
+		if route, err = d.read(d.Hasher.Key(parent), at, true); err == nil {
+			r.Match, r.Wildcard = "wildcard", "*."+string(parent)
+			return &route, nil
+		}
+	}
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		r.Note = "no deployment answers for this host: the edge says 404"
+		return nil, nil
+	case errors.Is(err, store.ErrTooOld):
+		r.Note = fmt.Sprintf("the commit log no longer reaches back to revision %d", at)
+		return nil, nil
+	}
+	return nil, fmt.Errorf("read the route record: %w", err)
+}
+
+func (d Deps) read(k hostkey.Key, at store.Revision, wildcard bool) (store.Route, error) {
+	switch {
+	case at == 0 && wildcard:
+		return d.Store.Wildcard(k)
+	case at == 0:
+		return d.Store.Route(k)
+	case wildcard:
+		return d.Store.WildcardAt(k, at)
+	}
+	return d.Store.RouteAt(k, at)
+}
+
+// compare asks the router itself, caches and all: a difference is a fault of Berth's, and worth a look.
+func (d Deps) compare(ctx context.Context, r *Report, host hostkey.Host, route store.Route) {
+	got, err := d.Resolver.Resolve(ctx, &router.Query{Host: host, Path: "/"})
+	if err != nil {
+		r.Note = fmt.Sprintf("the router answers otherwise than the store: %v", err)
+		return
+	}
+	r.Agrees = got == router.Decision{
+		Kind: route.Kind, Project: route.Project, Deployment: route.Deployment, Class: route.Class, Flags: route.Flags,
+	}
+}
+
+// describe names what the record's numbers are.
+func (d Deps) describe(r *Report, route store.Route) error {
+	rec := &Record{
+		Kind: kindName(route.Kind), Class: className(route.Class), Flags: []string{},
+		ProjectNo: route.Project, Deployment: route.Deployment, Epoch: route.Epoch,
+	}
+	if route.Flags&store.FlagNoIndex != 0 {
+		rec.Flags = append(rec.Flags, "noindex")
+	}
+	r.Record = rec
+	p, err := d.Store.Project(route.Project)
+	switch {
+	case err == nil:
+		rec.Project = p.Name
+	case !errors.Is(err, store.ErrNotFound):
+		return fmt.Errorf("read the project: %w", err)
+	}
+	dep, err := d.Store.Deployment(route.Deployment)
+	if errors.Is(err, store.ErrNotFound) {
+		r.Note = "the deployment was deleted since"
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the deployment: %w", err)
+	}
+	environment := "preview"
+	if dep.Environment == store.Production {
+		environment = "production"
+	}
+	r.Deployment = &Deployment{
+		ID: dep.UUID.String(), Branch: dep.Branch, Environment: environment, CommitHash: dep.CommitHash, Created: dep.Created, Files: dep.Files,
+	}
+	return nil
+}
+
+// plan asks the site what it would answer.
+func (d Deps) plan(ctx context.Context, r *Report, u *url.URL, host hostkey.Host, route store.Route) error {
+	if r.Deployment == nil {
+		return nil
+	}
+	site, err := d.Sites.Site(ctx, route.Deployment)
+	if err != nil {
+		r.Note = fmt.Sprintf("the site cannot be loaded: %v", err)
+		return nil
+	}
+	var plan assets.Plan
+	site.Plan(&plan, &assets.Request{
+		Method: "GET", Target: u.RequestURI(), Host: string(host), Scheme: u.Scheme, NoIndex: route.Flags&store.FlagNoIndex != 0,
+	})
+	r.Plan = &Plan{Status: plan.Status, Fields: []Field{}, Body: bodyName(plan.Body.Kind), Length: plan.Body.Length}
+	for _, f := range plan.Fields {
+		r.Plan.Fields = append(r.Plan.Fields, Field{f.Name, string(f.Value)})
+	}
+	if plan.Body.Kind == assets.BodyBlob {
+		r.Entry = entryOf(site.Files(), plan.Body.Blob, u.Path)
+	}
+	return nil
+}
+
+// entryOf finds the line of the manifest with the plan's blob; of several, the one that is most like the path.
+func entryOf(files *manifest.Manifest, blob manifest.Digest, path string) *Entry {
+	best, likeness := manifest.Entry{}, -1
+	for i := range files.Len() {
+		e := files.At(i)
+		if e.Digest != blob {
+			continue
+		}
+		if n := commonPrefix(e.Path, path); n > likeness {
+			best, likeness = e, n
+		}
+	}
+	if likeness < 0 {
+		return nil
+	}
+	return &Entry{Path: best.Path, Blob: best.Digest.String(), Key: best.Key.String(), Size: best.Size}
+}
+
+func commonPrefix(a, b string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+func kindName(k store.RouteKind) string {
+	if k == store.RouteSite {
+		return "site"
+	}
+	return fmt.Sprintf("kind %d", k)
+}
+
+func className(c store.Class) string {
+	switch c {
+	case store.ClassDeployment:
+		return "deployment"
+	case store.ClassBranch:
+		return "branch"
+	case store.ClassProduction:
+		return "production"
+	case store.ClassCustom:
+		return "custom"
+	}
+	return fmt.Sprintf("class %d", c)
+}
+
+func bodyName(k assets.BodyKind) string {
+	switch k {
+	case assets.BodyInline:
+		return "inline"
+	case assets.BodyBlob:
+		return "blob"
+	}
+	return "none"
+}

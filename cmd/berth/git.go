@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"os/exec"
+	"strings"
+	"time"
+
+	"berth/cmd/berth/publish"
+)
+
+// gitTimeout bounds one question to git: a huge work tree must not keep a deployment from starting for long.
+const gitTimeout = 20 * time.Second
+
+// describeCommit fills in what meta does not say from the git work tree of the current directory, as wrangler does.
+// Whatever git cannot tell stays unknown: a deployment needs none of it.
+func describeCommit(ctx context.Context, meta publish.Meta, env func(string) (string, bool)) publish.Meta {
+	if git(ctx, "rev-parse", "--is-inside-work-tree") != "true" {
+		return meta
+	}
+	if meta.Branch == "" {
+		meta.Branch = currentBranch(ctx, env)
+	}
+	if meta.CommitHash == "" {
+		meta.CommitHash = git(ctx, "rev-parse", "--verify", "--quiet", "HEAD")
+	}
+	if meta.CommitMessage == "" && meta.CommitHash != "" {
+		meta.CommitMessage = git(ctx, "show", "-s", "--format=%B", meta.CommitHash)
+	}
+	if meta.CommitDirty == nil {
+		dirty := git(ctx, "status", "--porcelain", "--untracked-files=normal") != ""
+		meta.CommitDirty = &dirty
+	}
+	return meta
+}
+
+// currentBranch knows that CI checks out a commit and not a branch: git then says HEAD, and the CI's own variables say
+// which branch it is. Without them HEAD is sent, as wrangler does: a preview, while no branch at all would be production.
+func currentBranch(ctx context.Context, env func(string) (string, bool)) string {
+	branch := git(ctx, "symbolic-ref", "--quiet", "--short", "HEAD")
+	if branch != "" {
+		return branch
+	}
+	for _, name := range []string{
+		"GITHUB_HEAD_REF", "GITHUB_REF_NAME", // GitHub and Gitea: of a pull request, of a push
+		"CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", "CI_COMMIT_BRANCH", // GitLab
+		"BITBUCKET_BRANCH", "CIRCLE_BRANCH", "BUILDKITE_BRANCH",
+	} {
+		if v, _ := env(name); v != "" {
+			return v
+		}
+	}
+	return "HEAD"
+}
+
+// git asks git; "" is no answer.
+func git(ctx context.Context, args ...string) string {
+	ctx, cancel := context.WithTimeout(ctx, gitTimeout)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "git", args...).Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}

@@ -1,0 +1,246 @@
+// Package server runs a Berth server: it checks the settings, opens the data directory, wires the parts and ends them
+// in order.
+package server
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"berth/assets/blob"
+	"berth/router/edge"
+	"berth/router/hostkey"
+	"berth/store"
+	"berth/store/control"
+)
+
+// Settings are what an operator may set. Zero limits mean the defaults of the packages that they are for.
+type Settings struct {
+	Data       string // directory
+	HTTP       string // address of the sites
+	API        string // address of the API
+	Domain     string
+	PublicURL  string // SCHEME[:PORT], "": http and the port of HTTP
+	Datacentre string
+
+	APICert, APIKey string // PEM files
+	APIInsecure     bool   // plain HTTP beyond loopback
+	MaxAPIConns     int
+
+	Resolver       string // HOST[:PORT] of a DNS server, "": the system's
+	TrustedProxies []string
+	AccessLog      string // FILE, "-" for standard output, "" for none
+	ReadyFile      string
+
+	RouteCache   int   // entries
+	UnknownCache int   // entries
+	SiteCache    int64 // bytes
+	StoreCache   int64 // bytes
+	DrainTimeout time.Duration
+	LogFormat    string
+	LogLevel     string
+
+	Edge    edge.Options    // limits only
+	Control control.Options // limits only
+}
+
+// Defaults of the settings that no other package has a default for.
+func Defaults() Settings {
+	return Settings{
+		Data: "./berth-data", HTTP: "127.0.0.1:8080", API: "127.0.0.1:8788", Domain: "pages.localhost", Datacentre: "local",
+		MaxAPIConns: 2_000, RouteCache: 100_000, UnknownCache: 16_384, SiteCache: 256 << 20, StoreCache: 64 << 20, DrainTimeout: 30 * time.Second,
+		LogFormat: "text", LogLevel: "info",
+	}
+}
+
+// checked is what the settings say in the types that are used.
+type checked struct {
+	Settings
+	level   slog.Level
+	proxies []netip.Prefix
+	tls     *certificate // nil: plain HTTP
+}
+
+// check reports every fault of the settings. It opens nothing but the certificate.
+func (s Settings) check() (checked, error) {
+	c := checked{Settings: s}
+	var faults []error
+	add := func(err error) {
+		if err != nil {
+			faults = append(faults, err)
+		}
+	}
+	if s.Data == "" {
+		add(errors.New("--data: name a directory"))
+	}
+	c.API = strings.TrimPrefix(c.API, "http://") // BERTH_API is the client verbs' URL too
+	add(checkAddress("--http", c.HTTP))
+	apiErr := checkAddress("--api", c.API)
+	add(apiErr)
+	add(c.checkExposure(apiErr == nil))
+	add(c.readCertificate())
+	add(c.readProxies())
+	add(c.checkNames())
+	add(c.checkLimits())
+	return c, errors.Join(faults...)
+}
+
+func checkAddress(flag, addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil && port != "" {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil || port == "" {
+		return fmt.Errorf("%s %q: want HOST:PORT, such as 127.0.0.1:8080, or :8080 for all addresses", flag, addr)
+	}
+	return nil
+}
+
+// checkExposure keeps tokens off the network in plain text, unless the operator says that something else protects them.
+func (c *checked) checkExposure(addressOK bool) error {
+	hasTLS := c.APICert != "" || c.APIKey != ""
+	switch {
+	case hasTLS && c.APIInsecure:
+		return errors.New("--api-insecure: with --api-cert the API is not insecure: leave one of them out")
+	case !addressOK || hasTLS || c.APIInsecure || loopback(c.API):
+		return nil
+	}
+	return fmt.Errorf("--api %s: that is not a loopback address, and the API would send tokens and sites over the network in plain text; "+
+		"give --api-cert and --api-key, or --api-insecure if a TLS proxy stands before it", c.API)
+}
+
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.Unmap().IsLoopback()
+	}
+	return host == "localhost"
+}
+
+func (c *checked) readCertificate() error {
+	switch {
+	case c.APICert == "" && c.APIKey == "":
+		return nil
+	case c.APICert == "" || c.APIKey == "":
+		return errors.New("--api-cert and --api-key go together: one of them is missing")
+	}
+	cert := &certificate{certFile: c.APICert, keyFile: c.APIKey}
+	if err := cert.load(); err != nil {
+		return fmt.Errorf("--api-cert, --api-key: %w", err)
+	}
+	c.tls = cert
+	return nil
+}
+
+func (c *checked) readProxies() error {
+	var faults []error
+	for _, text := range c.TrustedProxies {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			var a netip.Addr
+			if a, err = netip.ParseAddr(text); err == nil {
+				p = netip.PrefixFrom(a, a.BitLen())
+			}
+		}
+		if err != nil {
+			faults = append(faults, fmt.Errorf("--trusted-proxy %q: want an address or a range such as 10.0.0.0/8", text))
+			continue
+		}
+		c.proxies = append(c.proxies, p)
+	}
+	return errors.Join(faults...)
+}
+
+func (c *checked) checkNames() error {
+	var faults []error
+	if host, err := hostkey.Canonical(c.Domain); err != nil {
+		faults = append(faults, fmt.Errorf("--domain %q: %w", c.Domain, err))
+	} else if string(host) != c.Domain {
+		faults = append(faults, fmt.Errorf("--domain %q: write it as %q", c.Domain, host))
+	}
+	if c.Datacentre == "" || strings.ContainsFunc(c.Datacentre, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		faults = append(faults, fmt.Errorf("--datacentre %q: want a short name without spaces", c.Datacentre))
+	}
+	if c.Resolver != "" {
+		if _, err := resolverAddress(c.Resolver); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		faults = append(faults, fmt.Errorf("--log-format %q: want text or json", c.LogFormat))
+	}
+	if err := c.level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		faults = append(faults, fmt.Errorf("--log-level %q: want debug, info, warn or error", c.LogLevel))
+	}
+	return errors.Join(faults...)
+}
+
+// checkLimits asks the packages what they think of their options, with stand-ins for what they are to work on: their
+// New checks everything and touches nothing.
+func (c *checked) checkLimits() error {
+	var faults []error
+	for _, l := range []struct {
+		flag string
+		ok   bool
+		want string
+	}{
+		{"--route-cache", c.RouteCache >= 1, "1 or more entries"},
+		{"--unknown-cache", c.UnknownCache >= 1, "1 or more entries"},
+		{"--site-cache", c.SiteCache >= 1<<20, "1MiB or more"},
+		{"--store-cache", c.StoreCache >= 1<<20, "1MiB or more"},
+		{"--drain-timeout", c.DrainTimeout > 0, "more than nothing"},
+		{"--max-api-conns", c.MaxAPIConns >= 1, "1 or more"},
+	} {
+		if !l.ok {
+			faults = append(faults, fmt.Errorf("%s: want %s", l.flag, l.want))
+		}
+	}
+	edgeOptions := c.Edge
+	edgeOptions.AccessLog = nil
+	_, err := edge.New(edge.Deps{Resolver: standIn{}, Sites: standIn{}, Blobs: new(blob.Dir)}, edgeOptions)
+	faults = append(faults, err)
+	controlOptions := c.controlOptions("http")
+	if _, err := hostkey.Canonical(c.Domain); err != nil {
+		controlOptions.Domain = "" // told already
+	}
+	if c.PublicURL != "" {
+		controlOptions.PublicURL = c.PublicURL
+	}
+	_, err = control.New(control.Deps{
+		Store: new(store.Store), Blobs: new(blob.Dir), Hasher: hostkey.NewHasher(hostkey.Secret{}),
+		SealingKey: [32]byte{1}, UploadKey: [32]byte{1},
+	}, controlOptions)
+	return errors.Join(append(faults, err)...)
+}
+
+func (c *checked) controlOptions(publicURL string) control.Options {
+	o := c.Control
+	o.Domain, o.PublicURL, o.DataDir = c.Domain, publicURL, c.Data
+	return o
+}
+
+// newLog writes to w what the level lets through.
+func (c *checked) newLog(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.level}
+	var h slog.Handler = slog.NewTextHandler(w, options)
+	if c.LogFormat == "json" {
+		h = slog.NewJSONHandler(w, options)
+	}
+	return slog.New(h).With(slog.String("datacentre", c.Datacentre))
+}
+
+func (c *checked) tlsConfig() *tls.Config {
+	if c.tls == nil {
+		return nil
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.tls.get, NextProtos: []string{"http/1.1"}}
+}

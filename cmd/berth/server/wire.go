@@ -1,0 +1,107 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"berth/assets"
+	"berth/assets/blob"
+	"berth/assets/catalog"
+	"berth/cmd/berth/explain"
+	"berth/router"
+	"berth/router/edge"
+	"berth/router/hashed"
+	"berth/router/hostkey"
+	"berth/store"
+	"berth/store/control"
+)
+
+// node is every part of a server, wired. Nothing of it serves yet.
+type node struct {
+	data    *store.DataDir
+	blobs   *blob.Dir
+	hashed  *hashed.Resolver
+	catalog *catalog.Catalog
+	control *control.Service
+	edge    *edge.Server
+}
+
+// open opens the data directory and wires the parts over it.
+func (c *checked) open(log *slog.Logger, publicURL string) (*node, error) {
+	data, err := store.OpenDataDir(c.Data, store.Options{CacheBytes: c.StoreCache, Log: log})
+	if err != nil {
+		return nil, explainOpen(c.Data, err)
+	}
+	c.Data = data.Dir
+	n := &node{data: data}
+	if err := n.wire(c, log, publicURL); err != nil {
+		return nil, errors.Join(err, n.close())
+	}
+	return n, nil
+}
+
+func (n *node) wire(c *checked, log *slog.Logger, publicURL string) (err error) {
+	hasher := hostkey.NewHasher(n.data.Secrets.HostnameHash)
+	if n.blobs, err = blob.OpenDir(filepath.Join(c.Data, "blobs"), blob.Options{}); err != nil {
+		return explainOpen(c.Data, err)
+	}
+	if n.hashed, err = hashed.New(n.data.Store, hasher, hashed.Options{RouteCache: c.RouteCache, UnknownCache: c.UnknownCache}); err != nil {
+		return fmt.Errorf("start the router: %w", err)
+	}
+	if n.catalog, err = catalog.New(catalog.Deps{Store: n.data.Store, Blobs: n.blobs}, catalog.Options{SiteCache: c.SiteCache}); err != nil {
+		return fmt.Errorf("start the catalog: %w", err)
+	}
+	edgeOptions := c.Edge
+	edgeOptions.TrustedProxies = c.proxies
+	if n.edge, err = edge.New(edge.Deps{Resolver: n.hashed, Sites: n.catalog, Blobs: n.blobs, Log: log}, edgeOptions); err != nil {
+		return fmt.Errorf("start the edge: %w", err)
+	}
+	dns := ""
+	if c.Resolver != "" {
+		if dns, err = resolverAddress(c.Resolver); err != nil {
+			return err
+		}
+	}
+	n.control, err = control.New(control.Deps{
+		Store: n.data.Store, Blobs: n.blobs, Hasher: hasher, Resolver: newResolver(dns), Log: log,
+		SealingKey: n.data.Secrets.Sealing, UploadKey: n.data.Secrets.UploadToken,
+	}, c.controlOptions(publicURL))
+	if err != nil {
+		return fmt.Errorf("start the control plane: %w", err)
+	}
+	why := explain.Deps{Store: n.data.Store, Hasher: hasher, Resolver: n.hashed, Sites: n.catalog, Datacentre: c.Datacentre}
+	n.control.Extra(explain.Pattern, control.NeedAnyToken, why.Handle)
+	return nil
+}
+
+// close closes what is open, the store last.
+func (n *node) close() error {
+	if n.catalog != nil {
+		n.catalog.Close()
+	}
+	if n.hashed != nil {
+		n.hashed.Close()
+	}
+	var err error
+	if n.blobs != nil {
+		err = n.blobs.Close()
+	}
+	if closeErr := n.data.Close(); closeErr != nil {
+		err = errors.Join(err, fmt.Errorf("close the store: %w", closeErr))
+	}
+	return err
+}
+
+// standIn takes the place of what limits are not checked against.
+type standIn struct{}
+
+func (standIn) Resolve(context.Context, *router.Query) (router.Decision, error) {
+	return router.Decision{}, router.ErrNoRoute
+}
+
+func (standIn) Site(context.Context, store.DeploymentNo) (*assets.Site, error) {
+	return nil, store.ErrNotFound
+}
