@@ -82,8 +82,11 @@ func (s *Server) note(x *exchange, ctx *fasthttp.RequestCtx) {
 	r := s.access.spare.Get().(*record)
 	r.start = time.Now()
 	r.http10 = !h.IsHTTP11()
-	r.method = append(r.method[:0], cut(h.Method(), maxLogMethod)...)
-	r.target = append(r.target[:0], cut(h.RequestURI(), maxLogTarget)...)
+	r.method, r.target = r.method[:0], r.target[:0]
+	if len(h.RawHeaders()) > 0 { // else the head was refused, and fasthttp says "GET /"
+		r.method = append(r.method, cut(h.Method(), maxLogMethod)...)
+		r.target = append(r.target, cut(h.RequestURI(), maxLogTarget)...)
+	}
 	r.host = r.host[:0]
 	r.userAgent = append(r.userAgent[:0], cut(h.UserAgent(), maxLogField)...)
 	r.referer = append(r.referer[:0], cut(h.Referer(), maxLogField)...)

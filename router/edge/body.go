@@ -10,7 +10,7 @@ import (
 )
 
 // discardBody reads a request's body away, so that the client hears its answer and the connection can go on. The body
-// is never held whole: fasthttp prefetches 8 KiB of it at most, the rest passes through one buffer.
+// is never held: it passes through one buffer.
 func (s *Server) discardBody(c *conn, ctx *fasthttp.RequestCtx) answer {
 	length := ctx.Request.Header.ContentLength()
 	if length > s.opts.MaxBodyBytes {

@@ -162,7 +162,6 @@ func (s *Server) newFastHTTP(log *slog.Logger) *fasthttp.Server {
 		ReadBufferSize:               s.opts.MaxHeaderBytes,
 		ReadTimeout:                  s.opts.HeaderTimeout,
 		IdleTimeout:                  s.opts.IdleTimeout,
-		MaxRequestBodySize:           s.opts.MaxBodyBytes,
 		StreamRequestBody:            true,
 		DisablePreParseMultipartForm: true,
 		NoDefaultServerHeader:        true,
@@ -181,7 +180,9 @@ func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfi
 		// send a 100 that the client takes for the answer.
 		h.Del(fasthttp.HeaderExpect)
 	}
-	return fasthttp.RequestConfig{ReadTimeout: s.opts.ReadTimeout}
+	// fasthttp prefetches as much of a body as may be held, 8 KiB at most, before it asks the handler. One byte is the
+	// least it can be told, so that a body that is too large is refused at once.
+	return fasthttp.RequestConfig{ReadTimeout: s.opts.ReadTimeout, MaxRequestBodySize: 1}
 }
 
 // connState learns from fasthttp that an answer has been written and the next request is awaited.
