@@ -8,7 +8,7 @@ import (
 
 // flight is one run of a fill and those who wait for it.
 type flight[V any] struct {
-	done   chan struct{} // closed when value and err are final
+	done   chan struct{} // closed when value and err are final; set by the first to wait, nil if none does
 	value  V
 	err    error
 	cancel context.CancelFunc // of the fill's context; nil if the fill runs inline
@@ -64,11 +64,14 @@ func (c *Cache[K, V]) finish(k K, f *flight[V], e *entry[K, V]) {
 			c.counts.evicted += c.segmentOf(e).add(e)
 		}
 	}
+	done := f.done // nobody joins from here on
 	c.mu.Unlock()
 	if f.cancel != nil {
 		f.cancel()
 	}
-	close(f.done)
+	if done != nil {
+		close(done)
+	}
 }
 
 func (c *Cache[K, V]) segmentOf(e *entry[K, V]) *segment[K, V] {

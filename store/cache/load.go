@@ -46,16 +46,20 @@ func (c *Cache[K, V]) join(ctx context.Context, h uint64, k K) (*entry[K, V], *f
 	c.counts.misses++
 	if f := c.flights[k]; f != nil {
 		f.waiters++
+		if f.done == nil {
+			f.done = make(chan struct{})
+		}
 		return nil, f, nil
 	}
 	if ctx.Err() != nil {
 		return nil, nil, nil
 	}
 	c.counts.fills++
-	f := &flight[V]{done: make(chan struct{}), waiters: 1}
+	f := &flight[V]{waiters: 1}
 	c.flights[k] = f
 	fillCtx := context.Background()
 	if !c.o.Inline && ctx.Done() != nil {
+		f.done = make(chan struct{})
 		fillCtx, f.cancel = context.WithCancel(fillCtx)
 	}
 	return nil, f, fillCtx
