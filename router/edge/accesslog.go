@@ -4,21 +4,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/valyala/fasthttp"
-
-	"berth/router"
-)
-
-// Bounds of what a log line repeats of a request: a client chooses all of it.
-const (
-	maxLogMethod = 32
-	maxLogTarget = 2048
-	maxLogField  = 512
 )
 
 const (
@@ -26,29 +14,12 @@ const (
 	logBatch = 64 << 10              // about how much goes into one write
 )
 
-// record is one request in the access log. Its bytes are clones: fasthttp's die with the request.
-type record struct {
-	start     time.Time
-	duration  time.Duration
-	client    netip.Addr
-	route     router.Decision
-	status    int
-	bytes     int64
-	aborted   bool
-	http10    bool
-	method    []byte
-	host      []byte
-	target    []byte
-	userAgent []byte
-	referer   []byte
-}
-
 // accessLog hands records to a goroutine that writes them.
 type accessLog struct {
 	out   io.Writer
 	log   *slog.Logger
-	ring  *ring
-	spare sync.Pool // *record
+	ring  *ring // records to be written
+	spare *ring // records to be used: as many as ring takes are made at the start, more if more requests are under way
 
 	asleep atomic.Bool
 	wake   chan struct{} // holds one
@@ -64,47 +35,30 @@ type accessLog struct {
 
 func newAccessLog(out io.Writer, size int, log *slog.Logger) *accessLog {
 	l := &accessLog{
-		out: out, log: log, ring: newRing(size),
+		out: out, log: log, ring: newRing(size), spare: newRing(size),
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
-	l.spare.New = func() any { return new(record) }
+	for l.spare.push(newRecord()) {
+	}
 	go l.run()
 	return l
 }
-
-// note begins the record of an exchange, while the request's bytes are there. It needs the head parsed only for the
-// fields that come from it.
-func (s *Server) note(x *exchange, ctx *fasthttp.RequestCtx) {
-	if s.access == nil {
-		return
-	}
-	h := &ctx.Request.Header
-	r := s.access.spare.Get().(*record)
-	r.start = time.Now()
-	r.http10 = !h.IsHTTP11()
-	r.method, r.target = r.method[:0], r.target[:0]
-	if len(h.RawHeaders()) > 0 { // else the head was refused, and fasthttp says "GET /"
-		r.method = append(r.method, cut(h.Method(), maxLogMethod)...)
-		r.target = append(r.target, cut(h.RequestURI(), maxLogTarget)...)
-	}
-	r.host = r.host[:0]
-	r.userAgent = append(r.userAgent[:0], cut(h.UserAgent(), maxLogField)...)
-	r.referer = append(r.referer[:0], cut(h.Referer(), maxLogField)...)
-	x.record = r
-}
-
-func cut(b []byte, n int) []byte { return b[:min(n, len(b))] }
 
 // put queues a record, or drops it if the ring is full. It never waits.
 func (l *accessLog) put(r *record) {
 	if !l.ring.push(r) {
 		l.dropped.Add(1)
-		l.spare.Put(r)
+		l.recycle(r)
 		return
 	}
 	if l.asleep.Load() && l.asleep.CompareAndSwap(true, false) {
 		l.wake <- struct{}{} // has room: only who ends the sleep sends, and run takes before it sleeps again
 	}
+}
+
+func (l *accessLog) recycle(r *record) {
+	r.reset()
+	l.spare.push(r) // if there is no room, it goes to the collector
 }
 
 // run writes records until close, and then those that are left.
@@ -157,7 +111,7 @@ func (l *accessLog) drain() int {
 			return n
 		}
 		l.buf = r.appendLine(l.buf)
-		l.spare.Put(r)
+		l.recycle(r)
 		l.lines.Add(1)
 		n++
 	}

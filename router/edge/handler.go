@@ -129,7 +129,7 @@ func (s *Server) checkTarget(c *conn, x *exchange, method, target, host []byte) 
 		x.req.Scheme = forwardedScheme(h.forwardedProto)
 	}
 	if x.record != nil {
-		x.record.host = append(x.record.host[:0], canonical...)
+		x.record.host = x.record.keep(bytesOf(string(canonical)), len(canonical))
 	}
 	return answer{}
 }

@@ -17,11 +17,11 @@ func (r *record) appendLine(b []byte) []byte {
 		b = r.client.AppendTo(b)
 	}
 	b = append(b, `","host":`...)
-	b = appendJSON(b, r.host)
+	b = appendJSON(b, r.text(r.host))
 	b = append(b, `,"method":`...)
-	b = appendJSON(b, r.method)
+	b = appendJSON(b, r.text(r.method))
 	b = append(b, `,"target":`...)
-	b = appendJSON(b, r.target)
+	b = appendJSON(b, r.text(r.target))
 	if r.http10 {
 		b = append(b, `,"proto":"HTTP/1.0"`...)
 	} else {
@@ -33,9 +33,9 @@ func (r *record) appendLine(b []byte) []byte {
 	b = appendNumber(b, `,"deployment":`, int64(r.route.Deployment))
 	b = appendNumber(b, `,"project":`, int64(r.route.Project))
 	b = append(b, `,"user_agent":`...)
-	b = appendJSON(b, r.userAgent)
+	b = appendJSON(b, r.text(r.userAgent))
 	b = append(b, `,"referer":`...)
-	b = appendJSON(b, r.referer)
+	b = appendJSON(b, r.text(r.referer))
 	if r.aborted {
 		b = append(b, `,"aborted":true`...) // the client did not get all of it
 	}

@@ -2,16 +2,16 @@ package edge
 
 import "sync/atomic"
 
-// ring is a bounded queue for many producers and one consumer, without locks: a producer never waits, neither for the
-// consumer nor for another producer that was interrupted. Every slot has a turn: it may be filled when its turn is the
-// position of the producer, and emptied when it is one more (Dmitry Vyukov's bounded queue).
+// ring is a bounded queue without locks, for any number of producers and consumers: nobody ever waits, neither for a
+// full or empty queue nor for another goroutine that was interrupted in the middle. A slot's turn says who may use
+// it: the producer of that position, or, if it is one more, the consumer (Dmitry Vyukov's bounded queue).
 type ring struct {
 	slots []ringSlot
 	mask  uint64
 	_     [64]byte
 	tail  atomic.Uint64 // next position to fill
 	_     [64]byte
-	head  uint64 // next position to empty; the consumer's
+	head  atomic.Uint64 // next position to empty
 }
 
 type ringSlot struct {
@@ -34,37 +34,41 @@ func newRing(n int) *ring {
 
 // push adds r, or reports that the ring is full.
 func (q *ring) push(r *record) bool {
-	pos := q.tail.Load()
 	for {
+		pos := q.tail.Load()
 		slot := &q.slots[pos&q.mask]
-		switch turn := slot.turn.Load(); {
-		case turn == pos:
-			if q.tail.CompareAndSwap(pos, pos+1) {
-				slot.r = r
-				slot.turn.Store(pos + 1)
-				return true
-			}
-			pos = q.tail.Load()
-		case turn < pos:
+		turn := slot.turn.Load()
+		if turn < pos {
 			return false // not emptied since the last time around
-		default:
-			pos = q.tail.Load()
+		}
+		if turn == pos && q.tail.CompareAndSwap(pos, pos+1) {
+			slot.r = r
+			slot.turn.Store(pos + 1)
+			return true
+		}
+	}
+}
+
+// pop takes the oldest record, or returns nil if there is none (or its producer is just storing it).
+func (q *ring) pop() *record {
+	for {
+		pos := q.head.Load()
+		slot := &q.slots[pos&q.mask]
+		turn := slot.turn.Load()
+		if turn < pos+1 {
+			return nil
+		}
+		if turn == pos+1 && q.head.CompareAndSwap(pos, pos+1) {
+			r := slot.r
+			slot.r = nil
+			slot.turn.Store(pos + uint64(len(q.slots)))
+			return r
 		}
 	}
 }
 
 // ready reports whether pop would find a record.
-func (q *ring) ready() bool { return q.slots[q.head&q.mask].turn.Load() == q.head+1 }
-
-// pop takes the oldest record, or returns nil if there is none (or its producer is just storing it).
-func (q *ring) pop() *record {
-	slot := &q.slots[q.head&q.mask]
-	if slot.turn.Load() != q.head+1 {
-		return nil
-	}
-	r := slot.r
-	slot.r = nil
-	slot.turn.Store(q.head + uint64(len(q.slots)))
-	q.head++
-	return r
+func (q *ring) ready() bool {
+	pos := q.head.Load()
+	return q.slots[pos&q.mask].turn.Load() > pos
 }

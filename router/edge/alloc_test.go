@@ -1,0 +1,63 @@
+//go:build !race
+
+package edge
+
+import (
+	"io"
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+// The race detector makes sync.Pool lose objects on purpose, so that this cannot hold with it.
+func TestHandlerAllocatesNothing(t *testing.T) {
+	for name, tt := range map[string]struct {
+		opts    Options
+		request string
+	}{
+		"page":   {request: browserRequest},
+		"logged": {request: browserRequest, opts: Options{AccessLog: io.Discard}},
+		"proxied": {
+			request: strings.Replace(browserRequest, "Accept:", "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\nAccept:", 1),
+			opts:    Options{AccessLog: io.Discard, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}},
+		},
+		"head":     {request: "HEAD" + strings.TrimPrefix(browserRequest, "GET")},
+		"absolute": {request: strings.Replace(browserRequest, "GET /", "GET http://docs.pages.example/", 1)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHandlerRun(t, start(t, benchWorld(t), tt.opts), tt.request)
+			if n := testing.AllocsPerRun(2000, func() { h.reset(); h.run() }); n != 0 {
+				t.Errorf("%v allocations", n)
+			}
+		})
+	}
+}
+
+// An unknown host is what strangers can ask for most.
+func TestUnknownHostAllocatesNothing(t *testing.T) {
+	h := newHandlerRun(t, start(t, benchWorld(t), Options{AccessLog: io.Discard}), browserRequest)
+	h.ctx.Request.Header.SetHost("other.example")
+	if n := testing.AllocsPerRun(2000, func() { h.reset(); h.run() }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if n := h.ctx.Response.StatusCode(); n != 404 {
+		t.Errorf("status %d", n)
+	}
+}
+
+// Over a real connection, with everything that fasthttp does.
+func TestLoopbackAllocatesNothing(t *testing.T) {
+	r := start(t, benchWorld(t), Options{AccessLog: io.Discard})
+	c := r.dial(t)
+	request, buf := []byte(browserRequest), make([]byte, 4096)
+	if n := testing.AllocsPerRun(2000, func() {
+		if _, err := c.Conn.Write(request); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Conn.Read(buf); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
