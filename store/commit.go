@@ -227,7 +227,7 @@ func (s *Store) apply(b *pebble.Batch) error {
 	go func() {
 		defer func() {
 			if p := recover(); p != nil {
-				err := fmt.Errorf("pebble panicked: %v", p)
+				err := panicked(p)
 				s.guard.seal(err)
 				s.opts.Log.Error("database failed", "err", err, "stack", string(debug.Stack()))
 				done <- err

@@ -55,7 +55,7 @@ func usableDir(dir string) error {
 	fi, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return makeDataDir(dir)
+		return mkdirDurable(vfs.Default, dir)
 	case err != nil:
 		return fmt.Errorf("store: data directory: %w", err)
 	case !fi.IsDir():
@@ -68,13 +68,6 @@ func usableDir(dir string) error {
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
-func makeDataDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("store: make data directory: %w", err)
-	}
-	return syncDir(vfs.Default, filepath.Dir(dir))
-}
-
 // createPrivate makes a file that its owner alone may read.
 type createPrivate func(fs vfs.FS, name string) (vfs.File, error)
 
@@ -84,12 +77,6 @@ func openDataDir(fs vfs.FS, create createPrivate, dir string, opts Options) (*Da
 		return nil, err
 	}
 	db := fs.PathJoin(dir, "db")
-	if err := fs.MkdirAll(db, 0o700); err != nil {
-		return nil, fmt.Errorf("store: make database directory: %w", err)
-	}
-	if err := syncDir(fs, dir); err != nil {
-		return nil, err
-	}
 	s, err := openFS(fs, db, opts)
 	if err != nil {
 		return nil, err
@@ -105,14 +92,3 @@ func openDataDir(fs vfs.FS, create createPrivate, dir string, opts Options) (*Da
 
 // Close closes the database.
 func (d *DataDir) Close() error { return d.Store.Close() }
-
-func syncDir(fs vfs.FS, dir string) error {
-	f, err := fs.OpenDir(dir)
-	if err != nil {
-		return fmt.Errorf("store: sync directory %s: %w", dir, err)
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("store: sync directory %s: %w", dir, err)
-	}
-	return nil
-}

@@ -21,6 +21,9 @@ const FormatVersion = 1
 func (s *Store) checkFormat() error {
 	b, c, err := s.db.Get(keyFormat)
 	if errors.Is(err, pebble.ErrNotFound) {
+		if !s.fresh {
+			return fmt.Errorf("%w: %s has no format version: it is not a berth database", ErrCorrupt, s.dir)
+		}
 		return s.initialise()
 	}
 	if err != nil {
@@ -43,32 +46,6 @@ func (s *Store) checkFormat() error {
 			return fmt.Errorf("store: raise the format version: %w", err)
 		}
 		return s.apply(b)
-	}
-	return nil
-}
-
-// initialise writes the format version and the empty head in one batch, so that a crash leaves both or none.
-func (s *Store) initialise() error {
-	it, err := s.db.NewIter(nil)
-	if err != nil {
-		return fmt.Errorf("store: open %s: %w", s.dir, err)
-	}
-	any := it.First()
-	if err := errors.Join(it.Error(), it.Close()); err != nil {
-		return fmt.Errorf("store: open %s: %w", s.dir, err)
-	}
-	if any {
-		return fmt.Errorf("%w: %s holds records but no format version: it is not a berth database", ErrCorrupt, s.dir)
-	}
-	b := s.db.NewBatch()
-	err = errors.Join(
-		b.Set(keyFormat, encodeNumber(uint64(FormatVersion)), nil),
-		b.Set(keyHead, encodeHead(head{logOldest: 1}), nil))
-	if err == nil {
-		err = s.apply(b)
-	}
-	if err != nil {
-		return fmt.Errorf("store: write first records: %w", err)
 	}
 	return nil
 }

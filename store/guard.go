@@ -49,8 +49,8 @@ const (
 	phaseFrozen
 )
 
-func newGuard(fs vfs.FS) *guard {
-	return &guard{FS: fs, frozen: make(chan struct{}), retry: 200 * time.Millisecond, tableGrace: 30 * time.Second}
+func newGuard(fs vfs.FS, o Options) *guard {
+	return &guard{FS: fs, frozen: make(chan struct{}), retry: o.tableRetry, tableGrace: o.tableGrace}
 }
 
 // freeze ends all writing. It reports false if the store is not running (any more).

@@ -92,7 +92,8 @@ func (s *Store) Compact(ctx context.Context) error {
 		defer v.unref() // Close waits for it
 		defer func() {
 			if p := recover(); p != nil {
-				err := fmt.Errorf("pebble panicked: %v\n%s", p, debug.Stack())
+				err := panicked(p)
+				s.opts.Log.Error("database failed", "err", err, "stack", string(debug.Stack()))
 				s.guard.seal(err)
 				done <- err
 			}

@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -20,6 +19,8 @@ type Store struct {
 	opts  Options
 	guard *guard
 	db    *pebble.DB
+	lock  *pebble.Lock
+	fresh bool // the database is being made
 
 	calls chan *call // unbuffered: who waits may still change his mind
 	stop  chan struct{}
@@ -58,8 +59,8 @@ func Open(dir string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("store: make database directory: %w", err)
+	if err := mkdirDurable(vfs.Default, dir); err != nil {
+		return nil, err
 	}
 	// One spelling for one directory: a process is kept from opening it twice by name only.
 	if dir, err = filepath.Abs(dir); err == nil {
@@ -82,7 +83,7 @@ func OpenFS(fs vfs.FS, dir string, opts Options) (*Store, error) {
 
 func openFS(fs vfs.FS, dir string, opts Options) (*Store, error) {
 	s := &Store{
-		dir: dir, opts: opts, guard: newGuard(fs), lookups: newLookups(), maxBatch: maxBatchBytes,
+		dir: dir, opts: opts, guard: newGuard(fs, opts), lookups: newLookups(), maxBatch: maxBatchBytes,
 		calls: make(chan *call), stop: make(chan struct{}),
 	}
 	s.Reader = Reader{liveSource{s}}
@@ -103,17 +104,38 @@ func openFS(fs vfs.FS, dir string, opts Options) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) openPebble() (err error) {
+// openPebble takes the lock, clears away what a first start left that never came to its end, and opens.
+func (s *Store) openPebble() error {
+	if err := mkdirDurable(s.guard, s.dir); err != nil {
+		return err
+	}
+	lock, err := pebble.LockDirectory(s.dir, s.guard)
+	if err != nil {
+		return err // of guard.Lock
+	}
+	s.lock = lock
+	fresh, err := s.clearUnfinished()
+	if err == nil {
+		err = newerPebble(s.guard, s.dir)
+	}
+	if err == nil {
+		s.fresh = fresh
+		err = s.openLocked()
+	}
+	if err != nil {
+		return errors.Join(err, s.guard.releaseLock())
+	}
+	return nil
+}
+
+func (s *Store) openLocked() (err error) {
 	defer func() {
 		// Pebble panics on some damage that it meets while it opens.
 		if p := recover(); p != nil {
 			s.guard.seal(errors.New("open failed"))
-			err = errors.Join(fmt.Errorf("store: open %s: %v", s.dir, p), s.guard.releaseLock())
+			err = fmt.Errorf("store: open %s: %w", s.dir, panicked(p))
 		}
 	}()
-	if err := newerPebble(s.guard, s.dir); err != nil {
-		return err
-	}
 	s.db, err = pebble.Open(s.dir, s.pebbleOptions())
 	switch {
 	case err == nil && s.guard.openFailed.Load() != nil:
@@ -196,7 +218,7 @@ func (s *Store) closePebble() error {
 	if !s.guard.phase.CompareAndSwap(phaseRunning, phaseClosing) {
 		return errors.Join(fmt.Errorf("%w: %w", ErrBroken, s.guard.broken()), s.guard.releaseLock())
 	}
-	if err := s.db.Close(); err != nil {
+	if err := errors.Join(s.db.Close(), s.lock.Close()); err != nil {
 		return fmt.Errorf("store: close %s: %w", s.dir, err)
 	}
 	return nil

@@ -27,6 +27,9 @@ type Options struct {
 	Log *slog.Logger
 	// Now is the clock; default time.Now.
 	Now func() time.Time
+
+	// For tests: how long a failed table write is held back, and how long they may go on failing (see guard).
+	tableRetry, tableGrace time.Duration
 }
 
 const (
@@ -36,6 +39,8 @@ const (
 	defaultCommitLogAge  = 7 * 24 * time.Hour
 	defaultMaxGroup      = 256
 	defaultMinFreeBytes  = 64 << 20
+	defaultTableRetry    = 200 * time.Millisecond
+	defaultTableGrace    = 30 * time.Second
 
 	// maxGroupBytes ends a group whose batch has grown this large; the Update that crossed it stays in.
 	maxGroupBytes = 4 << 20
@@ -63,6 +68,8 @@ func (o Options) check() (Options, error) {
 	setDefault(&o.CommitLogAge, defaultCommitLogAge)
 	setDefault(&o.MaxGroup, defaultMaxGroup)
 	setDefault(&o.MinFreeBytes, defaultMinFreeBytes)
+	setDefault(&o.tableRetry, defaultTableRetry)
+	setDefault(&o.tableGrace, defaultTableGrace)
 	fault(o.CacheBytes >= 1<<20, "CacheBytes is %d, must be at least %d", o.CacheBytes, 1<<20)
 	fault(o.MemTableBytes >= 64<<10 && o.MemTableBytes <= 1<<30, "MemTableBytes is %d, must be %d to %d", o.MemTableBytes, 64<<10, 1<<30)
 	fault(o.CommitLogMax > 0, "CommitLogMax is %d, must be positive", o.CommitLogMax)

@@ -20,6 +20,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 	logger := &dbLogger{log: s.opts.Log, guard: s.guard}
 	o := &pebble.Options{
 		FS:                 s.guard,
+		Lock:               s.lock,
 		CacheSize:          s.opts.CacheBytes,
 		MemTableSize:       uint64(s.opts.MemTableBytes),
 		FormatMajorVersion: pebbleFormat,
@@ -92,4 +93,12 @@ func (l *dbLogger) Fatalf(format string, args ...any) {
 	}
 	l.guard.seal(err)
 	panic(err)
+}
+
+// panicked makes an error of what Pebble panicked with, which is often one.
+func panicked(p any) error {
+	if err, ok := p.(error); ok {
+		return fmt.Errorf("pebble panicked: %w", err)
+	}
+	return fmt.Errorf("pebble panicked: %v", p)
 }

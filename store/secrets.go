@@ -119,10 +119,7 @@ func (k secretFiles) read(path string, secret *[32]byte) error {
 // give makes the files, durable, and then lets the database know them. A file that is there already is from a first
 // start that was killed: nothing can have used it yet, but to go on with it is no worse than to make another.
 func (k secretFiles) give(s *Store, out *Secrets) error {
-	if err := k.fs.MkdirAll(k.dir, 0o700); err != nil {
-		return fmt.Errorf("store: make secrets directory: %w", err)
-	}
-	if err := syncDir(k.fs, k.fs.PathDir(k.dir)); err != nil {
+	if err := mkdirDurable(k.fs, k.dir); err != nil {
 		return err
 	}
 	b := s.db.NewBatch()

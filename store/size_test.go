@@ -7,7 +7,7 @@ import (
 
 // TestRouteSize measures what a host costs on disk once compacted: key, value, filter, index and all.
 func TestRouteSize(t *testing.T) {
-	const hosts, most = 200_000, 45
+	const hosts, most = 60_000, 45
 	s, err := Open(t.TempDir(), Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -416,7 +416,9 @@ func TestSnapshotStands(t *testing.T) {
 	update(t, s, setRoute(1))
 	sn := s.Snapshot()
 	defer sn.Close()
-	update(t, s, func(tx *Tx) error { return errors.Join(tx.DeleteRoute(testKey(1)), tx.SetRoute(testKey(2), testRoute(2))) })
+	update(t, s, func(tx *Tx) error {
+		return errors.Join(tx.DeleteRoute(testKey(1)), tx.SetRoute(testKey(2), testRoute(2)))
+	})
 	if r, err := sn.Route(testKey(1)); err != nil || r != testRoute(1) || sn.Revision() != 1 {
 		t.Errorf("snapshot of %d: %+v, %v", sn.Revision(), r, err)
 	}
