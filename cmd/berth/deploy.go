@@ -102,7 +102,7 @@ func withCounts(done publish.Result) (map[string]any, error) {
 	return whole, nil
 }
 
-// showProblems prints what the server found in the rule files. The site is live whether or not they can be read.
+// showProblems prints what the server's log says about the rule files. The site is live whether or not it can be read.
 func (a *app) showProblems(ctx context.Context, o publish.Options, id string) {
 	lines, err := deploymentLog(ctx, o.API, o.Project, id)
 	if err != nil {
@@ -110,8 +110,8 @@ func (a *app) showProblems(ctx context.Context, o publish.Options, id string) {
 		return
 	}
 	for _, line := range lines {
-		if line = strings.TrimSpace(line); line != "" {
-			a.note("  %s", oneLine(line))
+		if strings.Contains(line, "_headers") || strings.Contains(line, "_redirects") || strings.Contains(line, "_routes.json") {
+			a.note("%s", oneLine(line))
 		}
 	}
 }

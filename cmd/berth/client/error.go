@@ -39,8 +39,12 @@ type Error struct {
 
 func (e *Error) Error() string {
 	if len(e.Details) == 0 {
-		return fmt.Sprintf("%s %s: the server answered %d %s and no readable reason (%q): is this address a Berth API?",
-			e.Method, e.Path, e.Status, http.StatusText(e.Status), e.Malformed)
+		hint := "is this address a Berth API?"
+		if e.Status >= 500 {
+			hint = "the server, or a proxy before it, is in trouble"
+		}
+		return fmt.Sprintf("%s %s: the answer is %d %s without a readable reason (%q): %s",
+			e.Method, e.Path, e.Status, http.StatusText(e.Status), e.Malformed, hint)
 	}
 	var parts []string
 	for _, d := range e.Details {

@@ -142,8 +142,12 @@ func (l *loads) want(t *testing.T, base string, paths ...string) {
 }
 
 func shots(t *testing.T) string {
-	if *shotDir != "" {
-		return *shotDir
+	t.Helper()
+	if *shotDir == "" {
+		return t.TempDir()
 	}
-	return t.TempDir()
+	if err := os.MkdirAll(*shotDir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return *shotDir
 }

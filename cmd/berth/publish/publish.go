@@ -159,11 +159,18 @@ func (p *publisher) ensureProject(ctx context.Context) (created bool, err error)
 }
 
 func (p *publisher) checkCount(ctx context.Context, site *Site) error {
-	token, err := p.tokens.get(ctx, "")
+	limit := 0
+	err := p.retry(ctx, "start the upload", func() error {
+		token, err := p.tokens.get(ctx, "")
+		if err == nil {
+			limit = token.files
+		}
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	return site.CheckCount(token.files)
+	return site.CheckCount(limit)
 }
 
 // deploy uploads and creates. A server may refuse to believe files that it said it had (somebody uploaded other bytes

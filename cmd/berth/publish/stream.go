@@ -23,7 +23,7 @@ var ErrChanged = errors.New("changed while it was being deployed")
 
 // bodyOf is the body of an upload call: a JSON array, written as the files are read, so that a bucket of 40 MiB costs
 // no memory. Its length is known beforehand because every file's size is.
-func bodyOf(b *bucket, sent func(int64)) (*client.Body, error) {
+func bodyOf(b *bucket, sent func(files int, bytes int64)) (*client.Body, error) {
 	total := int64(len("[]") + len(b.files) - 1)
 	tails := make([][]byte, len(b.files))
 	for i, f := range b.files {
@@ -61,8 +61,8 @@ type stream struct {
 	mu      sync.Mutex
 	files   []*File
 	tails   [][]byte
-	sent    func(int64) // told the raw bytes handed over
-	pending []byte      // to be read next; points into encoded, or a tail
+	sent    func(files int, bytes int64) // told what was handed over, in raw bytes
+	pending []byte                       // to be read next; points into encoded, or a tail
 
 	next   int // files begun; the open one is the last of them
 	file   *os.File
@@ -160,7 +160,7 @@ func (s *stream) more() error {
 	s.pending = s.encoded[:base64.StdEncoding.EncodedLen(n)]
 	base64.StdEncoding.Encode(s.pending, s.raw[:n])
 	_, _ = s.hasher.Write(s.pending) // never fails
-	s.sent(int64(n))
+	s.sent(0, int64(n))
 	return nil
 }
 
@@ -180,5 +180,6 @@ func (s *stream) endFile() error {
 	_ = s.file.Close() // only read
 	s.file = nil
 	s.pending = s.tails[s.next-1]
+	s.sent(1, 0)
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -81,7 +82,7 @@ func (p *publisher) sendBucket(ctx context.Context, whole *bucket) error {
 				return err
 			}
 			left = newBucket(rest)
-			d.settle(whole.bytes - left.bytes)
+			d.settle(amount{len(whole.files) - len(left.files), whole.bytes - left.bytes})
 		}
 		again = true
 		if len(left.files) == 0 {
@@ -92,8 +93,7 @@ func (p *publisher) sendBucket(ctx context.Context, whole *bucket) error {
 	if err != nil {
 		return err
 	}
-	d.settle(whole.bytes)
-	p.report.Sent(len(whole.files), 0)
+	d.settle(amount{len(whole.files), whole.bytes})
 	p.sent.files.Add(int64(len(whole.files)))
 	p.sent.bytes.Add(whole.bytes)
 	return nil
@@ -102,19 +102,39 @@ func (p *publisher) sendBucket(ctx context.Context, whole *bucket) error {
 // delivery is how much of one bucket the progress shows as sent.
 type delivery struct {
 	report Reporter
-	shown  atomic.Int64
+
+	mu    sync.Mutex // guards shown
+	shown amount
 }
 
-func (d *delivery) add(n int64) {
-	d.shown.Add(n)
-	d.report.Sent(0, n)
+type amount struct {
+	files int
+	bytes int64
 }
 
-func (d *delivery) settle(n int64) { d.add(n - d.shown.Load()) }
+func (d *delivery) add(files int, bytes int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.shown.files += files
+	d.shown.bytes += bytes
+	d.report.Sent(files, bytes)
+}
+
+func (d *delivery) now() amount {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.shown
+}
+
+// settle corrects what is shown: after a failure, what was on its way did not arrive.
+func (d *delivery) settle(to amount) {
+	now := d.now()
+	d.add(to.files-now.files, to.bytes-now.bytes)
+}
 
 // post sends a bucket once, in two halves if somebody on the way finds it too large.
 func (p *publisher) post(ctx context.Context, jwt string, b *bucket, d *delivery) error {
-	before := d.shown.Load()
+	before := d.now()
 	body, err := bodyOf(b, d.add)
 	if err != nil {
 		return err
