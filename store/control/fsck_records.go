@@ -52,7 +52,7 @@ func (f *fsck) explained(k hostkey.Key, r store.Route, wildcard bool) (bool, err
 	if err != nil {
 		return false, err
 	}
-	if wildcard != (wildcard && r.Class == store.ClassCustom) {
+	if wildcard && r.Class != store.ClassCustom {
 		return false, nil
 	}
 	is := func(h hostkey.Host) bool { return f.svc.deps.Hasher.Key(h) == k }

@@ -96,6 +96,7 @@ func TestFsckFindsDamage(t *testing.T) {
 		"headers gone": {func(w *world, _ *store.Tx) error { return os.Remove(file(w, "/*")) }, []string{"blob: deployment"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of its time is the disk's
 			ts := newTestService(t, nil)
 			a := ts.api(t)
 			a.project("docs")

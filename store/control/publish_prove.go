@@ -80,31 +80,31 @@ func (pr *prover) run(ctx context.Context) error {
 	if err := pr.parallel(ctx, pr.lookUp); err != nil {
 		return err
 	}
-	pr.forgetMissing()
 	return pr.parallel(ctx, pr.prove)
 }
 
-// parallel runs f for every asset on all cores: neighbours in one batch, because batches are in the order of the keys
-// in the store.
-func (pr *prover) parallel(ctx context.Context, f func(*asset) error) error {
-	order := pr.byKey()
-	const batch = 64
+const proveBatch = 64
+
+// parallel runs f for all unproved assets on all cores: neighbours in one batch, in the order of the keys in the store.
+func (pr *prover) parallel(ctx context.Context, f func([]*asset) error) error {
+	order := pr.unproved()
+	slices.SortFunc(order, func(a, b *asset) int {
+		return cmp.Or(slices.Compare(a.key[:], b.key[:]), cmp.Compare(a.ext, b.ext))
+	})
 	var next atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
-	for range min(runtime.GOMAXPROCS(0), len(order)/batch+1) {
+	for range min(runtime.GOMAXPROCS(0), len(order)/proveBatch+1) {
 		g.Go(func() error {
 			for {
-				start := int(next.Add(batch)) - batch
+				start := int(next.Add(proveBatch)) - proveBatch
 				if start >= len(order) {
 					return nil
 				}
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				for _, i := range order[start:min(start+batch, len(order))] {
-					if err := f(&pr.assets[i]); err != nil {
-						return err
-					}
+				if err := f(order[start:min(start+proveBatch, len(order))]); err != nil {
+					return err
 				}
 			}
 		})
@@ -112,54 +112,26 @@ func (pr *prover) parallel(ctx context.Context, f func(*asset) error) error {
 	return g.Wait()
 }
 
-// byKey lists the unproved assets by key.
-func (pr *prover) byKey() []int32 {
-	var order []int32
-	for i := range pr.assets {
-		if !pr.assets[i].proved() {
-			order = append(order, int32(i))
+// lookUp takes what the account has proved before, unless a sweep took the blob of it.
+func (pr *prover) lookUp(as []*asset) error {
+	ds := make([]manifest.Digest, 0, len(as))
+	for _, a := range as {
+		p, err := pr.svc.deps.Store.Proof(pr.project.Account, a.key, a.ext)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("proof of %s: %w", a.path, err)
 		}
-	}
-	slices.SortFunc(order, func(i, j int32) int {
-		a, b := &pr.assets[i], &pr.assets[j]
-		return cmp.Or(slices.Compare(a.key[:], b.key[:]), cmp.Compare(a.ext, b.ext))
-	})
-	return order
-}
-
-// lookUp takes what the account has proved before.
-func (pr *prover) lookUp(a *asset) error {
-	p, err := pr.svc.deps.Store.Proof(pr.project.Account, a.key, a.ext)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("proof of %s: %w", a.path, err)
-	}
-	if err == nil {
-		a.blob = p.Blob
-	}
-	return nil
-}
-
-// forgetMissing pins the blobs of all proofs at once, and takes back those whose blob a sweep removed.
-func (pr *prover) forgetMissing() {
-	var ds []manifest.Digest
-	for i := range pr.assets {
-		if pr.assets[i].proved() {
-			ds = append(ds, pr.assets[i].blob.Digest)
+		if err == nil {
+			a.blob = p.Blob
+			ds = append(ds, p.Blob.Digest)
 		}
 	}
 	missing := pr.pin(ds...)
-	if len(missing) == 0 {
-		return
-	}
-	gone := make(map[manifest.Digest]bool, len(missing))
-	for _, d := range missing {
-		gone[d] = true
-	}
-	for i := range pr.assets {
-		if a := &pr.assets[i]; gone[a.blob.Digest] {
+	for _, a := range as {
+		if slices.Contains(missing, a.blob.Digest) {
 			a.blob = store.FileRef{}
 		}
 	}
+	return nil
 }
 
 // pin reserves blobs and then looks which of them are missing; see upkeep for why in this order.
@@ -175,8 +147,17 @@ func (pr *prover) pin(ds ...manifest.Digest) (missing []manifest.Digest) {
 	return missing
 }
 
-// prove recomputes the asset's key over everything that was uploaded to the project under it, until one is true.
-func (pr *prover) prove(a *asset) error {
+func (pr *prover) prove(as []*asset) error {
+	for _, a := range as {
+		if err := pr.proveOne(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// proveOne recomputes the asset's key over everything that was uploaded to the project under it, until one is true.
+func (pr *prover) proveOne(a *asset) error {
 	claims, err := pr.svc.deps.Store.Claims(pr.project.No, a.key)
 	if err != nil {
 		return fmt.Errorf("uploads for %s: %w", a.path, err)

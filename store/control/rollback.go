@@ -55,11 +55,21 @@ func (s *Service) setLive(ctx context.Context, tx *store.Tx, p store.Project, no
 	if err != nil {
 		return none, err
 	}
-	if err := errors.Join(tx.PutProject(p), tx.AppendLog(no, logLines(s.now(), line))); err != nil {
+	if err := errors.Join(tx.PutProject(p), s.appendLog(tx, no, line)); err != nil {
 		return none, fmt.Errorf("move production of %s: %w", p.Name, err)
 	}
 	if err := s.applyRoutes(ctx, tx, p.No, rs); err != nil {
 		return none, fmt.Errorf("move production of %s: %w", p.Name, err)
 	}
 	return s.describeDeployment(&tx.Reader, p, d)
+}
+
+const maxLogLines = 1000 // of one deployment: production can be moved to and fro for ever
+
+func (s *Service) appendLog(tx *store.Tx, no store.DeploymentNo, line string) error {
+	old, err := tx.DeploymentLog(no)
+	if err != nil || len(old) >= maxLogLines {
+		return err
+	}
+	return tx.AppendLog(no, logLines(s.now(), line))
 }
