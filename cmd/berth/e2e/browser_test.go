@@ -103,7 +103,7 @@ func visit(t *testing.T, ctx context.Context, base, shot string) {
 		chromedp.WaitReady(`html[data-ready="yes"]`, chromedp.ByQuery),
 		chromedp.Text("#host", &said, chromedp.ByQuery),
 		chromedp.Text("#wasm", &counted, chromedp.ByQuery),
-		chromedp.FullScreenshot(&picture, 90),
+		chromedp.FullScreenshot(&picture, 100),
 		chromedp.Click(`a[href="/about"]`, chromedp.ByQuery),
 		chromedp.WaitVisible(`//h1[text()="About this site"]`),
 		chromedp.Location(&about),
