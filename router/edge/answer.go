@@ -1,10 +1,6 @@
 package edge
 
-import (
-	"fmt"
-
-	"github.com/valyala/fasthttp"
-)
+import "github.com/valyala/fasthttp"
 
 // answer is a response that is the same for every request: it tells nothing about hosts, files or this server.
 type answer struct {
@@ -77,5 +73,3 @@ func (a answer) bodyLen(head bool) int64 {
 	}
 	return int64(len(a.body))
 }
-
-func (a answer) String() string { return fmt.Sprintf("%d", a.status) }

@@ -3,7 +3,6 @@ package edge
 import (
 	"bytes"
 	"errors"
-	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -237,5 +236,3 @@ func (c *conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
 
 func (c *conn) LocalAddr() net.Addr  { return c.nc.LocalAddr() }
 func (c *conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
-
-var _ io.ReadWriteCloser = (*conn)(nil)

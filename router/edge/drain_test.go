@@ -55,10 +55,10 @@ func (l *load) client(t *testing.T, r *running, n int, pause func() time.Duratio
 }
 
 func TestDrainUnderLoad(t *testing.T) {
-	for range 3 {
+	for range 2 {
 		w := newWorld()
 		w.add("a.example", text("page"))
-		r := start(t, w, Options{DrainGrace: 500 * time.Millisecond})
+		r := start(t, w, Options{DrainGrace: 1500 * time.Millisecond})
 		var l load
 		const fast, slow, idle = 24, 24, 24
 		for n := range fast {

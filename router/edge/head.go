@@ -60,7 +60,12 @@ func (h *head) parse(raw []byte) bool {
 
 // plainName reports whether a name that fasthttp took for one has no white space in it.
 func plainName(b []byte) bool {
-	return bytes.IndexByte(b, ' ') < 0 && bytes.IndexByte(b, '\t') < 0
+	for _, c := range b {
+		if c <= ' ' {
+			return false
+		}
+	}
+	return true
 }
 
 func trimSpace(b []byte) []byte {

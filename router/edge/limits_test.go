@@ -16,7 +16,7 @@ import (
 )
 
 func TestTimeouts(t *testing.T) {
-	const short = 100 * time.Millisecond
+	const short = 300 * time.Millisecond
 	tests := map[string]struct {
 		opts Options
 		send string
@@ -68,13 +68,13 @@ func TestTimeouts(t *testing.T) {
 
 // A slow download that moves is left alone for many times WriteTimeout; one that stalls is cut.
 func TestWriteTimeout(t *testing.T) {
-	const timeout = 200 * time.Millisecond
+	const timeout = 500 * time.Millisecond
 	for _, stalls := range []bool{false, true} {
 		name := map[bool]string{false: "moving", true: "stalled"}[stalls]
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld()
-			const size = 16 << 20
+			const size = 24 << 20
 			g := w.blobs.put(make([]byte, size))
 			w.add("a.example", planFunc(func(dst *assets.Plan, _ *assets.Request) {
 				dst.Status, dst.Body = 200, assets.Body{Kind: assets.BodyBlob, Blob: g, BlobSize: size, Length: size}
@@ -95,7 +95,7 @@ func TestWriteTimeout(t *testing.T) {
 				eventually(t, "logged", func() bool { return strings.Contains(log.String(), `"aborted":true`) })
 				return
 			}
-			tick := time.NewTicker(timeout / 8)
+			tick := time.NewTicker(timeout / 16)
 			defer tick.Stop()
 			buf := make([]byte, 512<<10)
 			var read int

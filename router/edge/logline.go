@@ -59,22 +59,30 @@ func appendNumber(b []byte, name string, n int64) []byte {
 func appendJSON(b, s []byte) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')
-	for i := 0; i < len(s); {
-		c := s[i]
+	for len(s) > 0 {
+		n := 0
+		for n < len(s) && plainJSON(s[n]) {
+			n++
+		}
+		b, s = append(b, s[:n]...), s[n:]
+		if len(s) == 0 {
+			break
+		}
+		c, size := s[0], 1
 		switch {
 		case c == '"' || c == '\\':
 			b = append(b, '\\', c)
-		case c < ' ' || c == 0x7f:
-			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 		case c < utf8.RuneSelf:
-			b = append(b, c)
+			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 		default:
-			r, size := utf8.DecodeRune(s[i:])
+			var r rune
+			r, size = utf8.DecodeRune(s)
 			b = utf8.AppendRune(b, r)
-			i += size
-			continue
 		}
-		i++
+		s = s[size:]
 	}
 	return append(b, '"')
 }
+
+// plainJSON reports whether a byte stands for itself in a JSON string, and is a character of its own.
+func plainJSON(c byte) bool { return c >= ' ' && c < 0x7f && c != '"' && c != '\\' }
