@@ -19,7 +19,7 @@ func (s *Service) authorised(e endpoint) http.Handler {
 			s.fail(w, r, err)
 			return
 		}
-		writeEnvelope(w, http.StatusOK, envelope{Success: true, Result: result, ResultInfo: c.info})
+		reply(w, r, http.StatusOK, envelope{Success: true, Result: result, ResultInfo: c.info})
 	})
 }
 

@@ -57,6 +57,14 @@ func (b *body) slow() bool {
 	return ok && e.Code == codeSlow
 }
 
+// patience is until when a client may still send what nobody wants. One that stopped sending has had its time.
+func (b *body) patience() time.Time {
+	if b.slow() {
+		return time.Now()
+	}
+	return time.Now().Add(drainTime)
+}
+
 func (b *body) tooLarge() *Error {
 	return refuse(http.StatusRequestEntityTooLarge, codeTooLarge, "the request body has more than %d bytes, the limit for %s", b.limit, b.what)
 }

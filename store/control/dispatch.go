@@ -14,10 +14,12 @@ import (
 const apiPrefix = "/client/v4"
 
 // Bounds on what is read from a client that has its answer already and still sends. net/http would close the
-// connection under it, and the reset would destroy the answer before the client reads it.
+// connection under it, and the reset would destroy the answer before the client reads it. Up to drainBefore it reads
+// by itself, before it answers.
 const (
-	drainBytes = 64 << 20
-	drainTime  = 5 * time.Second
+	drainBytes  = 64 << 20
+	drainTime   = 5 * time.Second
+	drainBefore = 256 << 10
 )
 
 // Handler serves the API: /client/v4/…, /healthz, /readyz.
@@ -58,6 +60,8 @@ func (s *Service) outermost(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		seen := &statusWriter{ResponseWriter: w}
+		// A copy, because net/http decides by the type of its own request's body what to do with what is left of it.
+		r = r.WithContext(r.Context())
 		b := s.newBody(seen, r)
 		r.Body = b
 		defer func() {
@@ -65,7 +69,7 @@ func (s *Service) outermost(mux *http.ServeMux) http.Handler {
 				s.recovered(seen, r, p)
 			}
 			s.logCall(r, seen, time.Since(start))
-			s.drain(r, b)
+			drain(r, b)
 		}()
 		collapse(r)
 		// ServeMux redirects a path with dot segments; here it is one more path that nobody serves.
@@ -130,11 +134,19 @@ func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if e.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="berth"`)
 	}
-	if !bodyRead(r) {
-		// Answer before the body is read: it may be long, and the client is told sooner. drain does the rest.
-		_ = http.NewResponseController(w).EnableFullDuplex()
+	reply(w, r, e.Status, envelope{Errors: []envelopeError{{Code: e.Code, Message: e.Message}}})
+}
+
+// reply writes an envelope. What is unread of the body must not keep it: a long one is read after the answer and the
+// connection then closed, a short one by net/http, in bounded time.
+func reply(w http.ResponseWriter, r *http.Request, status int, e envelope) {
+	if b, ok := r.Body.(*body); ok && !bodyRead(r) && r.ProtoMajor == 1 {
+		_ = b.rc.SetReadDeadline(b.patience())
+		if r.ContentLength < 0 || r.ContentLength > drainBefore || b.slow() {
+			w.Header().Set("Connection", "close")
+		}
 	}
-	writeEnvelope(w, e.Status, envelope{Errors: []envelopeError{{Code: e.Code, Message: e.Message}}})
+	writeEnvelope(w, status, e)
 }
 
 // bodyRead says whether all of the request is read.
@@ -143,15 +155,14 @@ func bodyRead(r *http.Request) bool {
 	return !ok || b.err == io.EOF || r.ContentLength == 0
 }
 
-// drain reads what a refused client still sends, after the answer is on its way. Without it the close of the
-// connection would reset it, and the client could lose the answer that says why.
-func (s *Service) drain(r *http.Request, b *body) {
-	// A client that asked before sending (100-continue) has its answer and sends nothing; one that stopped sending has had its time.
-	if bodyRead(r) || r.ProtoMajor != 1 || r.Header.Get("Expect") != "" || b.slow() {
+// drain reads what a client still sends, after its answer is on its way.
+func drain(r *http.Request, b *body) {
+	// A client that asked before sending (100-continue) has its answer and sends nothing.
+	if bodyRead(r) || r.ProtoMajor != 1 || r.Header.Get("Expect") != "" {
 		return
 	}
 	_ = b.rc.Flush()
-	_ = b.rc.SetReadDeadline(time.Now().Add(drainTime))
+	_ = b.rc.SetReadDeadline(b.patience())
 	_, _ = io.CopyN(io.Discard, b.src, drainBytes)
 }
 

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"berth/assets/blob"
 	"berth/router/hostkey"
 	"berth/store"
@@ -107,7 +109,8 @@ func newTestService(t testing.TB, change func(*testParts)) *testService {
 		names: &testResolver{texts: make(map[string][]string)},
 		log:   &logBuffer{},
 	}
-	db, err := store.Open(filepath.Join(dir, "db"), store.Options{MinFreeBytes: -1})
+	// In memory and small: what is durable is for the store's own tests, and most time here would be its fsyncs and caches.
+	db, err := store.OpenFS(vfs.NewMem(), "db", store.Options{MinFreeBytes: -1, CacheBytes: 1 << 20, MemTableBytes: 1 << 20, Now: ts.clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
