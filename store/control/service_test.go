@@ -103,7 +103,7 @@ type testParts struct {
 // newTestService starts a bootstrapped service. change, if not nil, may alter its parts.
 func newTestService(t testing.TB, change func(*testParts)) *testService {
 	t.Helper()
-	dir := t.TempDir()
+	dir := fastDir(t)
 	ts := &testService{
 		clock: &testClock{now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)},
 		names: &testResolver{texts: make(map[string][]string)},
@@ -145,6 +145,18 @@ func newTestService(t testing.TB, change func(*testParts)) *testService {
 	ts.admin = strings.TrimSpace(string(token))
 	ts.restart(t)
 	return ts
+}
+
+// fastDir is a temporary directory, in memory where the machine has such a place: making a blob directory durable takes
+// longer than most tests.
+func fastDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "berth-test-*")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 // restart listens anew, for endpoints that were added by Extra.
