@@ -62,10 +62,11 @@ func (s *Store) initialise() error {
 // finished takes the mark away. A power cut that brings it back although the directory was synced cannot be; one before
 // the sync finds a database without commits, and makes it anew.
 func (s *Store) finished() error {
-	if err := s.guard.Remove(s.guard.PathJoin(s.dir, unfinishedName)); err != nil {
+	fs := s.guard.FS // not the guard, which would keep us here for ever: an error is ours to return
+	if err := fs.Remove(fs.PathJoin(s.dir, unfinishedName)); err != nil {
 		return fmt.Errorf("store: make database: %w", err)
 	}
-	return syncDir(s.guard, s.dir)
+	return syncDir(fs, s.dir)
 }
 
 // mkdirDurable makes a directory, and syncs the parent of it and of each directory that it made on the way. That of dir

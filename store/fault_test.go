@@ -117,7 +117,7 @@ func TestBrokenStore(t *testing.T) {
 	if err := s.Compact(t.Context()); !errors.Is(err, ErrBroken) {
 		t.Errorf("compact: %v", err)
 	}
-	if _, err := s.Metrics(); err != nil {
+	if _, err := s.Metrics(); !errors.Is(err, ErrBroken) {
 		t.Errorf("metrics: %v", err)
 	}
 	if err := s.Close(); !errors.Is(err, ErrBroken) {

@@ -37,20 +37,21 @@ type Metrics struct {
 	CacheMisses   int64
 }
 
-// Metrics returns the figures; ErrClosed after Close.
+// Metrics returns the figures; ErrClosed after Close, ErrBroken after a disk error.
 func (s *Store) Metrics() (Metrics, error) {
-	v, err := s.acquire()
+	out, err := beside(s, func() (Metrics, error) {
+		m := s.db.Metrics()
+		out := Metrics{
+			DiskBytes: m.DiskSpaceUsage(), LevelZero: m.Levels[0].TablesCount, MemTableBytes: m.MemTable.Size,
+			CacheBytes: m.BlockCache.Size, CacheHits: m.BlockCache.Hits, CacheMisses: m.BlockCache.Misses,
+		}
+		for _, l := range m.Levels {
+			out.TableFiles += l.TablesCount
+		}
+		return out, nil
+	})
 	if err != nil {
-		return Metrics{}, err
-	}
-	defer v.unref()
-	m := s.db.Metrics()
-	out := Metrics{
-		DiskBytes: m.DiskSpaceUsage(), LevelZero: m.Levels[0].TablesCount, MemTableBytes: m.MemTable.Size,
-		CacheBytes: m.BlockCache.Size, CacheHits: m.BlockCache.Hits, CacheMisses: m.BlockCache.Misses,
-	}
-	for _, l := range m.Levels {
-		out.TableFiles += l.TablesCount
+		return Metrics{}, fmt.Errorf("store: metrics: %w", err)
 	}
 	return out, nil
 }
@@ -62,55 +63,75 @@ type DiskUsage struct {
 	Log    uint64 // likewise the commit log
 }
 
-// DiskUsage estimates it; ErrClosed after Close.
+// DiskUsage estimates it; ErrClosed after Close, ErrBroken after a disk error.
 func (s *Store) DiskUsage() (DiskUsage, error) {
-	v, err := s.acquire()
+	out, err := beside(s, func() (du DiskUsage, err error) {
+		du.Total = s.db.Metrics().DiskSpaceUsage()
+		if du.Routes, err = s.db.EstimateDiskUsage([]byte{tableRoute}, []byte{tableRoute + 1}); err != nil {
+			return du, err
+		}
+		du.Log, err = s.db.EstimateDiskUsage([]byte{tableCommit}, []byte{tableCommit + 1})
+		return du, err
+	})
 	if err != nil {
-		return DiskUsage{}, err
-	}
-	defer v.unref()
-	du := DiskUsage{Total: s.db.Metrics().DiskSpaceUsage()}
-	if du.Routes, err = s.db.EstimateDiskUsage([]byte{tableRoute}, []byte{tableRoute + 1}); err != nil {
 		return DiskUsage{}, fmt.Errorf("store: disk usage: %w", err)
 	}
-	if du.Log, err = s.db.EstimateDiskUsage([]byte{tableCommit}, []byte{tableCommit + 1}); err != nil {
-		return DiskUsage{}, fmt.Errorf("store: disk usage: %w", err)
-	}
-	return du, nil
+	return out, nil
 }
 
 // Compact writes the memtable out and merges all levels into the last, for after a bulk load. Reads and Updates go on.
 // It ends early with ctx, with Close and with a failing disk.
 func (s *Store) Compact(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-s.stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	_, err := beside(s, func() (struct{}, error) { return struct{}{}, s.db.Compact(ctx, []byte{0}, []byte{0xff}, false) })
+	if err != nil {
+		return fmt.Errorf("store: compact: %w", err)
+	}
+	return nil
+}
+
+// beside runs fn, which may need Pebble's log or manifest, unless and until the disk fails: then fn is left behind. Close
+// waits for it.
+func beside[T any](s *Store, fn func() (T, error)) (T, error) {
+	type result struct {
+		v   T
+		err error
+	}
+	var none T
 	v, err := s.acquire()
 	if err != nil {
-		return err
+		return none, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan error, 1)
+	if err := s.guard.broken(); err != nil {
+		v.unref()
+		return none, fmt.Errorf("%w: %w", ErrBroken, err)
+	}
+	done := make(chan result, 1)
 	go func() {
-		defer v.unref() // Close waits for it
+		defer v.unref()
 		defer func() {
 			if p := recover(); p != nil {
 				err := panicked(p)
 				s.opts.Log.Error("database failed", "err", err, "stack", string(debug.Stack()))
 				s.guard.seal(err)
-				done <- err
+				done <- result{err: err}
 			}
 		}()
-		done <- s.db.Compact(ctx, []byte{0}, []byte{0xff}, false)
+		v, err := fn()
+		done <- result{v, err}
 	}()
-	defer cancel()
 	select {
-	case err = <-done:
-	case <-s.stop:
-		cancel()
-		err = <-done
+	case r := <-done:
+		return r.v, r.err
 	case <-s.guard.frozen:
-		err = fmt.Errorf("%w: %w", ErrBroken, s.guard.broken())
+		return none, fmt.Errorf("%w: %w", ErrBroken, s.guard.broken())
 	}
-	if err != nil {
-		return fmt.Errorf("store: compact: %w", err)
-	}
-	return nil
 }

@@ -40,10 +40,15 @@ func (v *view) ref() bool {
 }
 
 func (v *view) unref() {
-	if v.refs.Add(-1) == 0 {
+	if v.refs.Add(-1) > 0 {
+		return
+	}
+	// Not here: closing a Pebble snapshot waits for the manifest, which is being synced for milliseconds, or for ever if
+	// the disk failed, and this may be a request.
+	go func() {
 		_ = v.snap.Close() // its only failure is being closed twice, which panics
 		v.open.Done()
-	}
+	}()
 }
 
 // acquire returns the current view with a reference for the caller.
