@@ -52,11 +52,11 @@ A deployment of the production branch, or of no branch, is production; any other
 	f.StringVar(&meta.Branch, "branch", "", "`branch` that is deployed")
 	f.StringVar(&meta.CommitHash, "commit-hash", "", "`hash` of the commit")
 	f.StringVar(&meta.CommitMessage, "commit-message", "", "`message` of the commit")
-	f.StringVar(&dirty, "commit-dirty", "", "whether the work tree had other changes: `true` or false")
+	f.StringVar(&dirty, "commit-dirty", "", "whether the work tree had other changes: true or false")
 	f.StringVar(&production, "production-branch", "main", "production `branch` of a project that is created")
 	f.BoolVar(&staticOnly, "static-only", false, "deploy the files though the site has functions, which need wrangler")
 	f.Int64Var(&maxFileBytes, "max-file-bytes", publish.DefaultFileBytes, "largest file, in `bytes`; the server has its own bound")
-	f.IntVar(&retries, "retries", publish.DefaultAttempts-1, "how often a call is `tried` again when the network or the server fails")
+	f.IntVar(&retries, "retries", publish.DefaultAttempts-1, "how `often` a call is tried again when the network or the server fails")
 	require(c, "project")
 	return c
 }

@@ -61,7 +61,7 @@ func inFlags(err error) error {
 	text := strings.NewReplacer("make edge: ", "", "control: ", "").Replace(err.Error())
 	var b strings.Builder
 	for i := 0; i < len(text); {
-		if word := optionName(text[i:]); word != "" && (i == 0 || text[i-1] == ' ') {
+		if word := optionName(text[i:]); word != "" && (i == 0 || text[i-1] == ' ' || text[i-1] == '\n') {
 			b.WriteString("--" + flagOf(word))
 			i += len(word)
 			continue

@@ -209,7 +209,7 @@ func (c *checked) checkLimits() error {
 	_, err := edge.New(edge.Deps{Resolver: standIn{}, Sites: standIn{}, Blobs: new(blob.Dir)}, edgeOptions)
 	faults = append(faults, err)
 	controlOptions := c.controlOptions("http")
-	if _, err := hostkey.Canonical(c.Domain); err != nil {
+	if host, err := hostkey.Canonical(c.Domain); err != nil || string(host) != c.Domain {
 		controlOptions.Domain = "" // told already
 	}
 	if c.PublicURL != "" {
