@@ -47,9 +47,11 @@ func TestAccessLog(t *testing.T) {
 	c.send(get("unknown.example", "/x")).mustRead()
 	c.send("GET / HTTP/1.0\r\nHost: a.example\r\nConnection: keep-alive\r\n\r\n").mustRead()
 	c.send("GET / HTTP/1.1\r\nHost: a b\r\n\r\n").mustRead()
+	logged := func(n int) func() bool { return func() bool { return strings.Count(log.String(), "\n") == n } }
+	eventually(t, "logged", logged(5)) // connections are logged in no order among each other
 	r.dial(t).send("nonsense\r\n\r\n").mustRead()
 	r.dial(t).Close() // says nothing, so there is nothing to log
-	eventually(t, "logged", func() bool { return strings.Count(log.String(), "\n") == 6 })
+	eventually(t, "logged", logged(6))
 	got := lines(t, log.String())
 	for _, m := range got {
 		ts, err := time.Parse(time.RFC3339, m["ts"].(string))

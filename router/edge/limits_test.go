@@ -50,8 +50,8 @@ func TestTimeouts(t *testing.T) {
 			w := newWorld()
 			w.add("a.example", text("page"))
 			r := start(t, w, tt.opts)
+			began := time.Now() // the head's time runs from the opening of the connection
 			c := r.dial(t)
-			began := time.Now()
 			c.send(tt.send)
 			for _, want := range tt.want {
 				if got := c.mustRead(); !strings.HasPrefix(got.status, want) {

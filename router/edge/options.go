@@ -74,6 +74,12 @@ func Defaults() Options {
 	}
 }
 
+// Check reports every fault of the options, as New would.
+func (o Options) Check() error {
+	_, err := o.withDefaults()
+	return err
+}
+
 // withDefaults fills zero fields and reports every fault of the others.
 func (o Options) withDefaults() (Options, error) {
 	d := Defaults()
