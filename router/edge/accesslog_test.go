@@ -259,3 +259,19 @@ func FuzzLogLine(f *testing.F) {
 }
 
 func cut(b []byte, n int) []byte { return b[:min(n, len(b))] }
+
+// A record may be queued after the ring was found empty and before its consumer is known to sleep: nobody wakes it then.
+func TestAccessLogDoesNotSleepOverARecord(t *testing.T) {
+	l := &accessLog{ring: newRing(2), wake: make(chan struct{}, 1), stop: make(chan struct{})}
+	l.ring.push(newRecord())
+	slept := make(chan bool, 1)
+	go func() { slept <- l.sleep() }()
+	select {
+	case more := <-slept:
+		if !more || l.asleep.Load() {
+			t.Errorf("sleep = %v, asleep = %v", more, l.asleep.Load())
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("asleep")
+	}
+}

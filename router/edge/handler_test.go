@@ -257,3 +257,16 @@ func TestServeAfterShutdown(t *testing.T) {
 		t.Errorf("the listener was left open: %v", err)
 	}
 }
+
+// A site that cannot be had is not read from the disk twice for one request.
+func TestBrokenSiteIsLoadedOnce(t *testing.T) {
+	w := newWorld()
+	w.add("a.example", nil)
+	loads := 0
+	w.load = func(store.DeploymentNo) (planner, error) { loads++; return nil, errTest }
+	r := start(t, w, Options{})
+	r.dial(t).send(get("a.example", "/")).mustRead()
+	if loads != 1 {
+		t.Errorf("loaded %d times", loads)
+	}
+}
