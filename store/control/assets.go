@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"runtime"
 	"slices"
+	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -48,6 +50,7 @@ func (s *Service) checkMissing(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.kept.note(c.project.No, keys, s.now())
 	missing := []string{} // never null: wrangler would crash
 	for i, key := range keys {
 		if !found[i] {
@@ -64,8 +67,53 @@ func (s *Service) upsertHashes(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.kept.has(c.project.No, keys, s.now()) {
+		return nil, nil
+	}
 	_, err = s.touchAssets(c.ctx, c.project, keys)
 	return nil, err
+}
+
+// keptAssets remembers which hashes each project asked about last. Every deploy sends its hashes twice: to ask what is
+// missing, and to say that they are in use. What was found the first time is touched and what was not was uploaded since,
+// so the second time there is nothing to do.
+type keptAssets struct {
+	mu   sync.Mutex // guards last
+	last map[store.ProjectNo]keptSet
+}
+
+type keptSet struct {
+	sum manifest.Digest // of the sorted keys
+	at  time.Time
+}
+
+const maxKeptSets = 1024
+
+func digestOfKeys(keys []manifest.AssetKey) manifest.Digest {
+	text := make([]byte, 0, len(keys)*len(manifest.AssetKey{}))
+	for _, k := range keys {
+		text = append(text, k[:]...)
+	}
+	return manifest.DigestOf(text)
+}
+
+func (k *keptAssets) note(p store.ProjectNo, keys []manifest.AssetKey, now time.Time) {
+	set := keptSet{digestOfKeys(keys), now}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.last) >= maxKeptSets {
+		clear(k.last)
+	}
+	k.last[p] = set
+}
+
+// has says that the blobs were touched so recently that another touch would do nothing.
+func (k *keptAssets) has(p store.ProjectNo, keys []manifest.AssetKey, now time.Time) bool {
+	sum := digestOfKeys(keys)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	set, ok := k.last[p]
+	return ok && set.sum == sum && now.Sub(set.at) < blob.TouchSlack
 }
 
 // readHashes reads {"hashes":[…]}, in the order of the keys (which is that of the store) and each once.

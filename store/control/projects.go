@@ -207,6 +207,3 @@ func (s *Service) newUUID() (store.UUID, error) {
 	id[8] = id[8]&0x3f | 0x80
 	return id, nil
 }
-
-// formatUUID is the usual form, with hyphens.
-func formatUUID(id store.UUID) string { return id.String() }

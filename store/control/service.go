@@ -68,6 +68,7 @@ type Service struct {
 
 	sealer  sealer
 	domains domainQueue
+	kept    keptAssets
 
 	upkeep upkeep // keeps the sweep off what publications need; its zero value works
 }
@@ -105,6 +106,7 @@ func New(deps Deps, opts Options) (*Service, error) {
 		uses:    tokenUses{pending: make(map[string]time.Time)},
 		sealer:  sealer,
 		domains: domainQueue{waiting: make(map[domainID]time.Time)},
+		kept:    keptAssets{last: make(map[store.ProjectNo]keptSet)},
 	}, nil
 }
 
