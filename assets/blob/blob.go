@@ -16,9 +16,9 @@
 // # How blobs stay
 //
 // Remove is for a sweep that has found a blob unreferenced. It refuses what is pinned and what was touched since the
-// time it is given, so there are two ways to keep a blob between storing it and committing the record that names it: its
-// grace (every commit and every Touch restarts it; hours of it are normally enough), or a pin, which is exact and ends
-// with the process. CommitPinned commits and hands over the pins that the batch held.
+// time it is given, so two things keep a blob between storing it and committing the record that names it: its grace
+// (commits, Touch and Pin restart it), which is enough by itself if it is hours long, and a pin, which lasts as long as
+// the caller and the process want. A batch has its blobs pinned until Commit or Abort; CommitPinned hands its pins over.
 package blob
 
 import (

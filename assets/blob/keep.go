@@ -35,8 +35,11 @@ func (d *Dir) refresh(g manifest.Digest, was time.Time) error {
 	return d.fs.setTime(fileName(g), now)
 }
 
-// Pin makes Remove refuse the blobs until unpin is called; pins count, and unpin may be called more than once. It tells
-// which blobs do not exist, or cannot be used: these are pinned too, for the upload that may follow.
+// Pin touches the blobs, and makes Remove refuse them until unpin is called; pins count, and unpin may be called more than
+// once. It tells which blobs do not exist, or cannot be used: these are pinned too, for the upload that may follow.
+//
+// It touches because a sweep cannot look at the records and remove in one step: a blob may be pinned, named by a record
+// and unpinned between the two.
 func (d *Dir) Pin(gs ...manifest.Digest) (unpin func(), missing []manifest.Digest) {
 	pinned := make([]manifest.Digest, len(gs))
 	copy(pinned, gs)
@@ -57,12 +60,18 @@ func (d *Dir) pinOne(g manifest.Digest) (usable bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pin(g)
-	_, err := d.usable(g)
+	fi, err := d.usable(g)
+	if err == nil {
+		err = d.refresh(g, fi.mtime)
+	}
 	return err == nil
 }
 
 // Remove deletes a blob unless it is pinned or was touched at or after touchedBefore (ErrInUse). Files that have it open
 // stay readable. The removal is not synced: after a loss of power the blob may be back, whole, for the next sweep.
+//
+// A sweep takes the time, then finds out which blobs the records name, then removes the others with touchedBefore at
+// least TouchSlack, and the longest that a deployment takes from its Pin or Commit to its record, before that time.
 func (d *Dir) Remove(g manifest.Digest, touchedBefore time.Time) error {
 	d.life.RLock()
 	defer d.life.RUnlock()

@@ -2,7 +2,6 @@ package blob
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -10,9 +9,6 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
-	"time"
-
-	"berth/assets/manifest"
 )
 
 // TestSecondBatchWaitsForTheFirst stops one batch between the renaming of a blob and the sync of its directory, while
@@ -34,10 +30,6 @@ func secondWaits(t *testing.T, firstFails bool) {
 	}
 	data := []byte("wanted by two")
 	g := digestOf(data)
-	first, second := d.NewBatch(), d.NewBatch()
-	finish(t, first, data)
-	finish(t, second, data)
-
 	reached, goOn := make(chan struct{}), make(chan struct{})
 	var once sync.Once
 	sim.hook = func(op, _ string) {
@@ -45,6 +37,9 @@ func secondWaits(t *testing.T, firstFails bool) {
 			once.Do(func() { close(reached); <-goOn })
 		}
 	}
+	first, second := d.NewBatch(), d.NewBatch()
+	finish(t, first, data)
+	finish(t, second, data)
 	firstDone, secondDone := make(chan error, 1), make(chan error, 1)
 	go func() { firstDone <- first.Commit() }()
 	<-reached
@@ -105,8 +100,6 @@ func TestNameThatCannotBeTakenBack(t *testing.T) {
 	}
 	data := []byte("in doubt")
 	g := digestOf(data)
-	b := d.NewBatch()
-	finish(t, b, data)
 	sim.hook = func(op, _ string) {
 		if op == "syncDir" {
 			sim.mu.Lock()
@@ -115,6 +108,8 @@ func TestNameThatCannotBeTakenBack(t *testing.T) {
 			sim.hook = nil
 		}
 	}
+	b := d.NewBatch()
+	finish(t, b, data)
 	wantErr(t, "commit", b.Commit(), syscall.ENOSPC)
 	sim.fault = fault{}
 	_, err = d.Stat(g)
@@ -135,6 +130,80 @@ func TestNameThatCannotBeTakenBack(t *testing.T) {
 		if err != nil {
 			t.Fatalf("after power loss, seed %d: %v", seed, err)
 		}
+	}
+}
+
+// TestReaderRacesRollback opens a blob between its renaming and the failure of its commit, and looks for the veil after it
+// was lifted: what the reader holds is no blob.
+func TestReaderRacesRollback(t *testing.T) {
+	sim, data := newSim(), []byte("never committed")
+	d, err := openSim(sim, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, look := range []string{"open", "stat"} {
+		renamed, fail, failed := make(chan struct{}), make(chan struct{}), make(chan struct{})
+		sim.hook = func(op, _ string) {
+			if op == "syncDir" {
+				close(renamed)
+				<-fail
+				sim.mu.Lock()
+				sim.fault = fault{at: sim.ops + 1, mode: failBefore}
+				sim.mu.Unlock()
+			}
+		}
+		var once sync.Once
+		sim.then = func(op, name string) {
+			select {
+			case <-renamed:
+				if op == look && name == fileName(digestOf(data)) {
+					once.Do(func() { close(fail); <-failed })
+				}
+			default:
+			}
+		}
+		b := d.NewBatch()
+		finish(t, b, data)
+		go func() {
+			defer close(failed)
+			wantErr(t, "commit", b.Commit(), syscall.ENOSPC)
+		}()
+		<-renamed
+		if look == "open" {
+			_, err = d.Open(digestOf(data), -1)
+		} else {
+			_, err = d.Stat(digestOf(data))
+		}
+		wantErr(t, look, err, ErrNotFound)
+		<-failed
+	}
+}
+
+// TestOpenRacesHeal heals a damaged blob after a reader has opened its file: the reader must not take the old file for
+// the healed one.
+func TestOpenRacesHeal(t *testing.T) {
+	sim := newSim()
+	d, err := openSim(sim, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := []byte("will be well")
+	g := put(t, d, data)
+	if err := sim.spoil(fileName(g), []byte("is not well.")); err != nil {
+		t.Fatal(err)
+	}
+	wantErr(t, "verify", d.Verify(g), ErrCorrupt)
+	sim.then = func(op, _ string) {
+		if op == "open" {
+			sim.then = nil
+			put(t, d, data)
+		}
+	}
+	if got, err := d.ReadAll(g, int64(len(data))); err == nil && !bytes.Equal(got, data) {
+		t.Errorf("read %q", got)
+	}
+	if err := d.Verify(g); err != nil {
+		t.Errorf("after the upload: %v", err)
 	}
 }
 
@@ -162,115 +231,6 @@ func TestVerifyRacesHeal(t *testing.T) {
 	if _, err := d.ReadAll(g, int64(len(data))); err != nil {
 		t.Error(err)
 	}
-}
-
-// TestSweepRacesDeploys lets a sweep remove all that no record names while clients deploy the same few blobs again and
-// again. A client that has committed its record must find its blobs until it deletes the record.
-func TestSweepRacesDeploys(t *testing.T) {
-	for name, open := range beds(t) {
-		t.Run(name, func(t *testing.T) { sweepRace(t, open(t).store) })
-	}
-}
-
-// records is what deployments refer to, as the real store would keep it.
-type records struct {
-	mu   sync.Mutex
-	refs map[manifest.Digest]int
-}
-
-func (r *records) add(by int, gs []manifest.Digest) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, g := range gs {
-		r.refs[g] += by
-	}
-}
-
-func (r *records) has(g manifest.Digest) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.refs[g] > 0
-}
-
-func sweepRace(t *testing.T, s store) {
-	recs := &records{refs: map[manifest.Digest]int{}}
-	stop := make(chan struct{})
-	var sweeper, clients sync.WaitGroup
-	sweeper.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				sweepOnce(t, s, recs)
-			}
-		}
-	})
-	for c := range 4 {
-		clients.Go(func() {
-			rng := rand.New(rand.NewPCG(uint64(c), 7))
-			for range 60 {
-				deployAndDelete(t, s, recs, rng)
-			}
-		})
-	}
-	clients.Wait()
-	close(stop)
-	sweeper.Wait()
-}
-
-// sweepOnce has no grace at all: only pins protect.
-func sweepOnce(t *testing.T, s store, recs *records) {
-	for info, err := range s.All() {
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		if recs.has(info.Digest) {
-			continue
-		}
-		err = s.Remove(info.Digest, time.Now().Add(1000*time.Hour))
-		if err != nil && !errors.Is(err, ErrInUse) && !errors.Is(err, ErrNotFound) {
-			t.Error(err)
-		}
-	}
-}
-
-// deployAndDelete is a client: it asks what is missing, sends that, commits its record, and later deletes it. The sweep
-// reads records before it removes, so a record is committed while the blobs are pinned.
-func deployAndDelete(t *testing.T, s store, recs *records, rng *rand.Rand) {
-	var want []manifest.Digest
-	content := map[manifest.Digest][]byte{}
-	for range 3 {
-		data := fmt.Appendf(nil, "file %d", rng.IntN(6))
-		want = append(want, digestOf(data))
-		content[digestOf(data)] = data
-	}
-	unpin, missing := s.Pin(want...)
-	b := s.NewBatch()
-	for _, g := range missing {
-		w, err := b.Create()
-		if err == nil {
-			_, err = w.Write(content[g])
-		}
-		if err == nil {
-			_, _, err = w.Finish()
-		}
-		if err != nil {
-			t.Error(err)
-		}
-	}
-	if err := b.Commit(); err != nil {
-		t.Error(err)
-	}
-	recs.add(1, want)
-	unpin()
-	for _, g := range want {
-		if got, err := s.ReadAll(g, -1); err != nil || !bytes.Equal(got, content[g]) {
-			t.Errorf("deployed, and: %q, %v", got, err)
-		}
-	}
-	recs.add(-1, want)
 }
 
 // TestConcurrentIdenticalUploads sends the same bytes from many clients at once. All succeed, and one file is stored.

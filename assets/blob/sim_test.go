@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
 	"maps"
 	"math/rand/v2"
 	"path"
@@ -29,6 +28,7 @@ type simFS struct {
 	handleCount int    // handles
 	peak        int
 	hook        func(op, name string) // called before each operation, without mu
+	then        func(op, name string) // called after each operation, without mu
 }
 
 // fault is what goes wrong: the at-th operation (from 1; 0: none), and those after it if it lasts.
@@ -78,6 +78,9 @@ var errPower = errors.New("the power is gone")
 func (s *simFS) do(op, name string, act func() error, lose func()) error {
 	if s.hook != nil {
 		s.hook(op, name)
+	}
+	if s.then != nil {
+		defer func() { s.then(op, name) }() // after the unlocking
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -142,211 +145,6 @@ func (d *simDir) put(base string, n *simNode) {
 	}
 }
 
-func (s *simFS) mkdir(name string) error {
-	return s.do("mkdir", name, func() error {
-		if s.dirs[name] == nil {
-			s.dirs[name] = &simDir{now: map[string]*simNode{}, maybe: map[string][]*simNode{}}
-		}
-		return nil
-	}, nil)
-}
-
-func (s *simFS) create(name string) (tempFile, error) {
-	var n *simNode
-	err := s.do("create", name, func() error {
-		d, base, err := s.dirOf(name)
-		if err != nil {
-			return err
-		}
-		if d.now[base] != nil {
-			return fs.ErrExist
-		}
-		n = &simNode{dirty: true}
-		d.put(base, n)
-		return nil
-	}, nil)
-	if err != nil {
-		return nil, err
-	}
-	s.handles(1)
-	return &simTemp{s, n, name}, nil
-}
-
-func (s *simFS) handles(by int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.handleCount += by
-	s.peak = max(s.peak, s.handleCount)
-}
-
-type simTemp struct {
-	s    *simFS
-	n    *simNode
-	name string
-}
-
-func (t *simTemp) Write(p []byte) (int, error) {
-	written := 0
-	err := t.s.do("write", t.name, func() error {
-		written = len(p)
-		if t.s.ops == t.s.fault.at && t.s.fault.mode == failAfter {
-			written /= 2
-		}
-		t.n.data = append(t.n.data, p[:written]...)
-		t.n.dirty = true
-		return nil
-	}, nil)
-	return written, err
-}
-
-func (t *simTemp) Sync() error {
-	return t.s.do("sync", t.name, func() error {
-		if !t.n.lost {
-			t.n.durable, t.n.dirty = slices.Clone(t.n.data), false
-		}
-		return nil
-	}, func() { t.n.lost = true })
-}
-
-func (t *simTemp) Close() error {
-	t.s.handles(-1)
-	return t.s.do("close", t.name, func() error { return nil }, nil)
-}
-
-type simOpen struct {
-	s    *simFS
-	name string
-	data []byte
-}
-
-func (o *simOpen) ReadAt(p []byte, off int64) (n int, err error) {
-	err = o.s.do("read", o.name, func() error {
-		n, err = strings.NewReader(string(o.data)).ReadAt(p, off)
-		return err
-	}, nil)
-	return n, err
-}
-
-func (o *simOpen) Close() error {
-	o.s.handles(-1)
-	return nil
-}
-
-func (s *simFS) open(name string) (f readFile, fi fileInfo, err error) {
-	err = s.do("open", name, func() error {
-		n, err := s.node(name)
-		if err != nil {
-			return err
-		}
-		f, fi = &simOpen{s, name, n.data}, n.info()
-		return nil
-	}, nil)
-	if err != nil {
-		return nil, fi, err
-	}
-	s.handles(1)
-	return f, fi, nil
-}
-
-func (n *simNode) info() fileInfo {
-	return fileInfo{size: int64(len(n.data)), mtime: n.mtime, regular: true}
-}
-
-func (s *simFS) stat(name string) (fi fileInfo, err error) {
-	err = s.do("stat", name, func() error {
-		n, err := s.node(name)
-		if err == nil {
-			fi = n.info()
-		}
-		return err
-	}, nil)
-	return fi, err
-}
-
-func (s *simFS) rename(from, to string) error {
-	return s.do("rename", from, func() error {
-		n, err := s.node(from)
-		if err != nil {
-			return err
-		}
-		dst, toBase, err := s.dirOf(to)
-		if err != nil {
-			return err
-		}
-		src, fromBase, _ := s.dirOf(from)
-		dst.put(toBase, n)
-		src.put(fromBase, nil)
-		return nil
-	}, nil)
-}
-
-func (s *simFS) remove(name string) error {
-	return s.do("remove", name, func() error {
-		if _, err := s.node(name); err != nil {
-			return err
-		}
-		d, base, _ := s.dirOf(name)
-		d.put(base, nil)
-		return nil
-	}, nil)
-}
-
-func (s *simFS) setTime(name string, t time.Time) error {
-	return s.do("setTime", name, func() error {
-		n, err := s.node(name)
-		if err == nil {
-			n.mtime = t
-		}
-		return err
-	}, nil)
-}
-
-func (s *simFS) syncDir(name string) error {
-	d := s.dirs[name]
-	return s.do("syncDir", name, func() error {
-		if name == "" {
-			for _, sub := range s.dirs {
-				sub.durable = true
-			}
-		}
-		for base, states := range d.maybe {
-			if states[len(states)-1] == d.now[base] {
-				delete(d.maybe, base)
-			}
-		}
-		return nil
-	}, func() {
-		for base, states := range d.maybe {
-			if len(states) > 1 && states[len(states)-1] == d.now[base] {
-				d.maybe[base] = states[:len(states)-1]
-			}
-		}
-	})
-}
-
-func (s *simFS) list(name string) iter.Seq2[dirEntry, error] {
-	var names []string
-	err := s.do("list", name, func() error {
-		names = slices.Sorted(maps.Keys(s.dirs[name].now))
-		if name == "" {
-			names = slices.AppendSeq(names, maps.Keys(s.dirs))
-			names = slices.DeleteFunc(names, func(n string) bool { return n == "" })
-		}
-		return nil
-	}, nil)
-	return func(yield func(dirEntry, error) bool) {
-		if err != nil {
-			yield(dirEntry{}, err)
-			return
-		}
-		for _, n := range names {
-			if !yield(dirEntry{name: n}, nil) {
-				return
-			}
-		}
-	}
-}
-
 // crash is what the next boot finds.
 func (s *simFS) crash(rng *rand.Rand) *simFS {
 	s.mu.Lock()
@@ -392,7 +190,8 @@ func (n *simNode) survive(rng *rand.Rand) *simNode {
 			data = n.data
 		}
 	}
-	return &simNode{data: slices.Clone(data), durable: slices.Clone(data), mtime: n.mtime}
+	data = slices.Clip(data)
+	return &simNode{data: data, durable: data, mtime: n.mtime}
 }
 
 // spoil changes a file from outside, durably.
