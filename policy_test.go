@@ -37,7 +37,7 @@ var layers = map[string]layer{
 	"router/hashed":   {[]string{"router", "router/hostkey", "store", "store/cache"}, "one resolver"},
 	"router/legacy":   {[]string{"router", "router/hostkey", "store"}, "one resolver, deletable as one folder"},
 	"router/rollout":  {[]string{"router", "router/hostkey"}, "chooses a resolver; reads no store on the request path"},
-	"router/edge":     {[]string{"router/...", "assets", "assets/catalog", "assets/blob", "assets/manifest", "store", "store/cache"}, "the only transport code on the data path"},
+	"router/edge":     {[]string{"router", "router/...", "assets", "assets/catalog", "assets/blob", "assets/manifest", "store", "store/cache"}, "the only transport code on the data path"},
 	"store/control":   {[]string{"store", "assets/blob", "assets/manifest", "assets/rules", "router/hostkey"}, "every state change; it must not know how requests are routed or answered"},
 	"migrate":         {[]string{"migrate/...", "store", "store/control", "router", "router/...", "assets/manifest"}, "the phase machine"},
 	"migrate/...":     {[]string{"migrate", "migrate/...", "store", "store/control", "router", "router/...", "assets/manifest"}, "parts of the phase machine"},
