@@ -15,7 +15,7 @@ import (
 	"berth/store"
 )
 
-func (s *testService) sweepNow0(t testing.TB, o SweepOptions) SweepReport {
+func (s *testService) swept(t testing.TB, o SweepOptions) SweepReport {
 	t.Helper()
 	r, err := s.Sweep(t.Context(), o)
 	if err != nil {
@@ -41,12 +41,12 @@ func TestSweep(t *testing.T) {
 	a.must("DELETE", projectsPath+"/docs/deployments/"+old.ID+"?force=true", nil)
 	a.must("DELETE", projectsPath+"/gone", nil)
 
-	if r := ts.sweepNow0(t, SweepOptions{Grace: time.Hour}); r.Removed != 0 || r.Young == 0 {
+	if r := ts.swept(t, SweepOptions{Grace: time.Hour}); r.Removed != 0 || r.Young == 0 {
 		t.Errorf("within the grace: %+v", r)
 	}
 	ts.clock.advance(2 * time.Hour)
 	a.upload("docs", site{"/young.txt": "young"})
-	dry := ts.sweepNow0(t, SweepOptions{Grace: time.Hour, DryRun: true})
+	dry := ts.swept(t, SweepOptions{Grace: time.Hour, DryRun: true})
 	if dry.Removed != 5 || !ts.has("old") || !dry.DryRun { // old, its headers and manifest, two uploads
 		t.Errorf("dry run: %+v", dry)
 	}
@@ -77,7 +77,7 @@ func TestSweepDropsOldClaims(t *testing.T) {
 	a.project("docs")
 	a.upload("docs", site{"/never.txt": "x"})
 	ts.clock.advance(claimTTL + time.Second)
-	if r := ts.sweepNow0(t, SweepOptions{Grace: 100 * 24 * time.Hour}); r.Claims != 1 || r.Removed != 0 {
+	if r := ts.swept(t, SweepOptions{Grace: 100 * 24 * time.Hour}); r.Claims != 1 || r.Removed != 0 {
 		t.Errorf("%+v", r)
 	}
 }
