@@ -15,21 +15,23 @@ const gitTimeout = 20 * time.Second
 // describeCommit fills in what meta does not say from the git work tree of the current directory, as wrangler does.
 // Whatever git cannot tell stays unknown: a deployment needs none of it.
 func describeCommit(ctx context.Context, meta publish.Meta, env func(string) (string, bool)) publish.Meta {
-	if git(ctx, "rev-parse", "--is-inside-work-tree") != "true" {
+	if inside, _ := git(ctx, "rev-parse", "--is-inside-work-tree"); inside != "true" {
 		return meta
 	}
 	if meta.Branch == "" {
 		meta.Branch = currentBranch(ctx, env)
 	}
 	if meta.CommitHash == "" {
-		meta.CommitHash = git(ctx, "rev-parse", "--verify", "--quiet", "HEAD")
+		meta.CommitHash, _ = git(ctx, "rev-parse", "--verify", "--quiet", "HEAD")
 	}
 	if meta.CommitMessage == "" && meta.CommitHash != "" {
-		meta.CommitMessage = git(ctx, "show", "-s", "--format=%B", meta.CommitHash)
+		meta.CommitMessage, _ = git(ctx, "show", "-s", "--format=%B", meta.CommitHash)
 	}
 	if meta.CommitDirty == nil {
-		dirty := git(ctx, "status", "--porcelain", "--untracked-files=normal") != ""
-		meta.CommitDirty = &dirty
+		if changes, ok := git(ctx, "status", "--porcelain", "--untracked-files=normal"); ok {
+			dirty := changes != ""
+			meta.CommitDirty = &dirty
+		}
 	}
 	return meta
 }
@@ -37,8 +39,7 @@ func describeCommit(ctx context.Context, meta publish.Meta, env func(string) (st
 // currentBranch knows that CI checks out a commit and not a branch: git then says HEAD, and the CI's own variables say
 // which branch it is. Without them HEAD is sent, as wrangler does: a preview, while no branch at all would be production.
 func currentBranch(ctx context.Context, env func(string) (string, bool)) string {
-	branch := git(ctx, "symbolic-ref", "--quiet", "--short", "HEAD")
-	if branch != "" {
+	if branch, ok := git(ctx, "symbolic-ref", "--quiet", "--short", "HEAD"); ok {
 		return branch
 	}
 	for _, name := range []string{
@@ -53,13 +54,10 @@ func currentBranch(ctx context.Context, env func(string) (string, bool)) string 
 	return "HEAD"
 }
 
-// git asks git; "" is no answer.
-func git(ctx context.Context, args ...string) string {
+// git asks git; ok is false if it does not know, or not in time.
+func git(ctx context.Context, args ...string) (answer string, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, gitTimeout)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "git", args...).Output()
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(out))
+	return strings.TrimSpace(string(out)), err == nil
 }

@@ -49,6 +49,9 @@ func TestScripts(t *testing.T) {
 			"newer-format": cmdNewerFormat,
 			"sparse":       cmdSparse,
 			"await":        cmdAwait,
+			"dns":          cmdDNS,
+			"hold":         cmdHold,
+			"line":         cmdLine,
 		},
 	})
 }
@@ -198,6 +201,14 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 		text, err := os.ReadFile(ts.MkAbs(args[0]))
 		return err == nil && strings.Contains(string(text), args[1])
 	})
+}
+
+// cmdLine writes a file of one line: line FILE WORD...
+func cmdLine(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: line FILE WORD...")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Join(args[1:], " ")+"\n"), 0o600))
 }
 
 // cmdNewerFormat makes a data directory one that a berth of the future wrote.

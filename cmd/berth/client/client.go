@@ -52,8 +52,11 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{base: base, token: o.Token, account: o.Account, agent: o.UserAgent, http: &http.Client{Transport: transport}}, nil
+	return &Client{base: base, token: o.Token, account: o.Account, agent: o.UserAgent, http: &http.Client{Transport: transport, CheckRedirect: stay}}, nil
 }
+
+// stay follows no redirect: a POST would arrive as a GET, and the token somewhere else.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // baseURL takes what people write: with or without scheme, trailing slash and /client/v4.
 func baseURL(api string) (string, error) {

@@ -145,6 +145,15 @@ func TestNetworkErrors(t *testing.T) {
 	}
 }
 
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	srv := httptest.NewServer(http.RedirectHandler("https://elsewhere.example/client/v4/x", http.StatusMovedPermanently))
+	defer srv.Close()
+	_, err := newClient(t, Options{API: srv.URL, Token: "secret"}).Do(t.Context(), Request{Method: http.MethodPost, Path: "/x", JSON: 1})
+	if err == nil || !strings.Contains(err.Error(), "redirected to https://elsewhere.example") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // What is wrong with a body's source is neither the network's fault nor worth another attempt.
 func TestBodyErrors(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))

@@ -35,9 +35,13 @@ type Error struct {
 	Status       int
 	Details      []Detail
 	Malformed    string // start of a body that was not an envelope
+	Location     string // of a redirect
 }
 
 func (e *Error) Error() string {
+	if e.Location != "" && len(e.Details) == 0 {
+		return fmt.Sprintf("%s %s: redirected to %s: point --api (BERTH_API) at the address that answers itself", e.Method, e.Path, e.Location)
+	}
 	if len(e.Details) == 0 {
 		hint := "is this address a Berth API?"
 		if e.Status >= 500 {
@@ -150,7 +154,7 @@ func decode(req Request, res *http.Response, text []byte) (Answer, error) {
 	if len(text) == 0 && res.StatusCode == http.StatusNoContent {
 		return Answer{Result: json.RawMessage("null")}, nil
 	}
-	failure := &Error{Method: req.Method, Path: req.Path, Status: res.StatusCode}
+	failure := &Error{Method: req.Method, Path: req.Path, Status: res.StatusCode, Location: res.Header.Get("Location")}
 	if err := json.Unmarshal(text, &env); err != nil || env.Success == nil {
 		failure.Malformed = string(text[:min(len(text), 100)])
 		return Answer{}, failure
