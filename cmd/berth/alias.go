@@ -39,7 +39,7 @@ it gets too unless another branch of the project holds it.`,
 			})
 		})
 	c.Flags().StringVar(&project, "project", "", "`project` of the branch")
-	c.Flags().StringVar(&domain, "domain", "pages.localhost", "base `domain` of the server's hostnames")
+	c.Flags().StringVar(&domain, "domain", defaultDomain, "base `domain` of the server's hostnames")
 	require(c, "project")
 	return c
 }

@@ -20,6 +20,7 @@ const (
 	defaultAPI     = "http://127.0.0.1:8788"
 	defaultData    = "./berth-data"
 	defaultAccount = "default"
+	defaultDomain  = "pages.localhost"
 	adminTokenFile = "admin.token"
 )
 
