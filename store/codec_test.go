@@ -292,10 +292,3 @@ func TestPrefixEnd(t *testing.T) {
 		}
 	}
 }
-
-func TestUUIDString(t *testing.T) {
-	id := UUID{0x2b, 0x46, 0x9e, 0x16, 1, 2, 0x40, 3, 0x80, 4, 5, 6, 7, 8, 9, 10}
-	if got, want := id.String(), "2b469e16-0102-4003-8004-05060708090a"; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-}

@@ -53,7 +53,7 @@ type workload struct {
 	done []*written
 }
 
-const crashUpdates = 24
+const crashUpdates = 20
 
 func crashOptions() Options {
 	// Small enough that the workload rotates the log, flushes, compacts and trims the commit log.
@@ -204,7 +204,7 @@ func (x *written) check(s *Store, there bool) error {
 func TestPowerCut(t *testing.T) {
 	total := cutAt(t, 0, 0) // never
 	percents := []int{0, 40, 100}
-	for k := int64(1); k <= total; k++ {
+	for k := int64(1); k <= total; k += sweepStride {
 		for i, percent := range percents {
 			if longCrash || int(k)%len(percents) == i {
 				cutAt(t, k, percent)

@@ -41,7 +41,7 @@ const forEver = 1 << 40
 // what was acknowledged is there when the disk is well again.
 func TestDiskError(t *testing.T) {
 	total := failAt(t, &badDisk{err: syscall.EIO, from: forEver})
-	step := int64(3)
+	step := int64(3 * sweepStride)
 	if longCrash {
 		step = 1
 	}
@@ -126,6 +126,26 @@ func TestBrokenStore(t *testing.T) {
 	again := openMem(t, disk, Options{})
 	if _, err := again.LookupRoute(testKey(1)); err != nil {
 		t.Errorf("after reopening: %v", err)
+	}
+}
+
+// TestManifestError: Pebble would end the process here, from a goroutine of its own.
+func TestManifestError(t *testing.T) {
+	b := &badDisk{err: syscall.EIO, from: forEver, times: forEver, only: "MANIFEST"}
+	s := openMem(t, b.fs(vfs.NewMem()), Options{})
+	update(t, s, setRoute(1))
+	b.from = b.ops.Load() + 1
+	if err := s.Compact(t.Context()); !errors.Is(err, ErrBroken) || !errors.Is(err, syscall.EIO) {
+		t.Errorf("compact: %v", err)
+	}
+	if _, err := s.Update(t.Context(), setRoute(2)); !errors.Is(err, ErrBroken) {
+		t.Errorf("update: %v", err)
+	}
+	if _, err := s.LookupRoute(testKey(1)); err != nil {
+		t.Errorf("look-up: %v", err)
+	}
+	if err := s.Close(); !errors.Is(err, ErrBroken) {
+		t.Errorf("close: %v", err)
 	}
 }
 

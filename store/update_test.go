@@ -5,17 +5,12 @@ import (
 	"errors"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/go-cmp/cmp"
-
-	"berth/assets/manifest"
-	"berth/router/hostkey"
 )
 
 // openMem opens a store in memory, closed with the test.
@@ -46,34 +41,6 @@ func update(t testing.TB, s *Store, fn func(tx *Tx) error) Revision {
 func setRoute(i int) func(*Tx) error {
 	return func(tx *Tx) error { return tx.SetRoute(testKey(i), testRoute(i)) }
 }
-
-// slowLog is a disk on which syncing the log takes a while, and which counts.
-type slowLog struct {
-	vfs.FS
-	syncs atomic.Int64
-	took  time.Duration
-}
-
-type slowLogFile struct {
-	vfs.File
-	fs *slowLog
-}
-
-func (fs *slowLog) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	f, err := fs.FS.Create(name, c)
-	if err != nil || !strings.HasSuffix(name, ".log") {
-		return f, err
-	}
-	return &slowLogFile{f, fs}, nil
-}
-
-func (f *slowLogFile) slow() {
-	f.fs.syncs.Add(1)
-	time.Sleep(f.fs.took) // what the disk takes; nothing waits for it to be over
-}
-
-func (f *slowLogFile) Sync() error     { f.slow(); return f.File.Sync() }
-func (f *slowLogFile) SyncData() error { f.slow(); return f.File.SyncData() }
 
 func TestUpdateSharesSyncs(t *testing.T) {
 	const writers, rounds = 64, 4
@@ -154,11 +121,16 @@ func TestFailureWithinGroup(t *testing.T) {
 	// The first commit sits in its fsync while the others queue up behind it.
 	wg.Go(func() { update(t, s, setRoute(0)) })
 	<-fs.reached
-	revs, errs := make([]Revision, 9), make([]error, 9)
+	revs, nos, errs := make([]Revision, 9), make([]DeploymentNo, 9), make([]error, 9)
 	for i := range revs {
 		wg.Go(func() {
 			revs[i], errs[i] = s.Update(t.Context(), func(tx *Tx) error {
-				if err := tx.SetRoute(testKey(100+i), testRoute(i)); err != nil {
+				no, err := tx.NextDeployment()
+				if err != nil {
+					return err
+				}
+				nos[i] = no
+				if err := errors.Join(tx.SetRoute(testKey(100+i), testRoute(i)), tx.SetWildcard(testKey(100+i), testRoute(i))); err != nil {
 					return err
 				}
 				if i%3 == 1 {
@@ -175,63 +147,28 @@ func TestFailureWithinGroup(t *testing.T) {
 	release()
 	wg.Wait()
 	var got []Revision
+	var gotNos []DeploymentNo
 	for i, rev := range revs {
 		_, err := s.LookupRoute(testKey(100 + i))
 		if failed := i%3 == 1; failed != (errs[i] != nil) || failed != errors.Is(err, ErrNotFound) {
 			t.Errorf("update %d: %v, then look-up: %v", i, errs[i], err)
 		}
 		if errs[i] == nil {
-			got = append(got, rev)
+			got, gotNos = append(got, rev), append(gotNos, nos[i])
 		}
 	}
 	slices.Sort(got)
+	slices.Sort(gotNos)
+	if diff := cmp.Diff([]DeploymentNo{1, 2, 3, 4, 5, 6}, gotNos); diff != "" {
+		t.Errorf("failed updates kept their numbers:\n%s", diff)
+	}
+	if n, gen := s.Wildcards(); n != 6 || gen != 6 {
+		t.Errorf("%d wildcards of generation %d, want 6 of 6", n, gen)
+	}
 	if diff := cmp.Diff([]Revision{2, 3, 4, 5, 6, 7}, got); diff != "" {
 		t.Errorf("revisions have gaps:\n%s", diff)
 	}
 }
-
-// heldSync is a disk whose next log sync waits to be let go.
-type heldSync struct {
-	vfs.FS
-	mu      sync.Mutex // guards gate
-	gate    chan struct{}
-	reached chan struct{}
-}
-
-func (fs *heldSync) hold() (release func()) {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	gate := make(chan struct{})
-	fs.gate, fs.reached = gate, make(chan struct{})
-	return func() { close(gate) }
-}
-
-func (fs *heldSync) pass() {
-	fs.mu.Lock()
-	gate := fs.gate
-	fs.gate = nil
-	fs.mu.Unlock()
-	if gate != nil {
-		close(fs.reached)
-		<-gate
-	}
-}
-
-func (fs *heldSync) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	f, err := fs.FS.Create(name, c)
-	if err != nil || !strings.HasSuffix(name, ".log") {
-		return f, err
-	}
-	return &heldSyncFile{f, fs}, nil
-}
-
-type heldSyncFile struct {
-	vfs.File
-	fs *heldSync
-}
-
-func (f *heldSyncFile) Sync() error     { f.fs.pass(); return f.File.Sync() }
-func (f *heldSyncFile) SyncData() error { f.fs.pass(); return f.File.SyncData() }
 
 // TestNotVisibleBeforeSync holds the package's word on what a reader may see.
 func TestNotVisibleBeforeSync(t *testing.T) {
@@ -286,6 +223,12 @@ func TestCancelledWhileQueued(t *testing.T) {
 	if _, err := s.Update(ctx, func(*Tx) error { t.Error("ran"); return nil }); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
+	// Cancelled after the committer took it, before its turn.
+	c := &call{ctx: ctx, fn: func(*Tx) error { t.Error("ran"); return nil }, reply: make(chan reply, 1)}
+	s.calls <- c
+	if r := <-c.reply; !errors.Is(r.err, context.Canceled) {
+		t.Errorf("got %v", r.err)
+	}
 	if rev := s.Revision(); rev != 1 {
 		t.Errorf("revision %d", rev)
 	}
@@ -299,130 +242,5 @@ func TestUpdateWithoutWrites(t *testing.T) {
 	rev := update(t, s, func(tx *Tx) error { return tx.DeleteRoute(testKey(9)) })
 	if rev != 1 || s.Revision() != 1 || told != 0 {
 		t.Errorf("revision %d, store at %d, hook told %d times", rev, s.Revision(), told)
-	}
-}
-
-func TestOnCommit(t *testing.T) {
-	now := sampleTime
-	s := openMem(t, vfs.NewMem(), Options{Now: func() time.Time { return now }})
-	var got []Commit
-	cancel := s.OnCommit(func(c Commit) {
-		if s.Revision() < c.Revision {
-			t.Errorf("hook of %d runs before it is visible", c.Revision)
-		}
-		c.Keys, c.Projects, c.Deployments = slices.Clone(c.Keys), slices.Clone(c.Projects), slices.Clone(c.Deployments)
-		got = append(got, c)
-	})
-	update(t, s, func(tx *Tx) error {
-		return errors.Join(tx.SetRoute(testKey(2), testRoute(2)), tx.SetRoute(testKey(1), testRoute(1)),
-			tx.SetRoute(testKey(2), testRoute(3)), tx.SetWildcard(testKey(5), testRoute(5)))
-	})
-	update(t, s, func(tx *Tx) error {
-		return errors.Join(
-			tx.PutProject(Project{No: 3, Account: 1, Name: "docs", State: ProjectActive}),
-			tx.PutDeployment(Deployment{No: 7, Project: 3, UUID: UUID{1}, Environment: Preview, Status: StatusSuccess}, nil))
-	})
-	update(t, s, func(tx *Tx) error { return errors.Join(tx.DeleteRoute(testKey(1)), tx.DeleteDeployment(7)) })
-	cancel()
-	update(t, s, setRoute(9))
-	want := []Commit{
-		{Revision: 1, Time: now, Keys: []hostkey.Key{testKey(2), testKey(1)}, WildcardGeneration: 1},
-		{Revision: 2, Time: now, Projects: []ProjectNo{3}, Deployments: []DeploymentNo{7}, WildcardGeneration: 1},
-		{Revision: 3, Time: now, Keys: []hostkey.Key{testKey(1)}, Projects: []ProjectNo{3}, Deployments: []DeploymentNo{7}, WildcardGeneration: 1},
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("commits (-want +got):\n%s", diff)
-	}
-}
-
-func TestLargeUpdate(t *testing.T) {
-	const claims = 20_000
-	s := openMem(t, vfs.NewMem(), Options{MemTableBytes: 1 << 20}) // smaller than the batch
-	update(t, s, func(tx *Tx) error {
-		for i := range claims {
-			if err := tx.PutClaim(Claim{Project: 1, Key: manifest.AssetKey(testKey(i)), Blob: FileRef{Size: int64(i)}, Time: sampleTime}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	n := 0
-	for c, err := range s.AllClaims() {
-		if err != nil || c.Project != 1 || c.Key != manifest.AssetKey(testKey(int(c.Blob.Size))) {
-			t.Fatalf("claim %+v: %v", c, err)
-		}
-		n++
-	}
-	if n != claims {
-		t.Errorf("%d claims", n)
-	}
-}
-
-func TestTooLargeUpdate(t *testing.T) {
-	s := openMem(t, vfs.NewMem(), Options{})
-	s.maxBatch = 1000
-	_, err := s.Update(t.Context(), func(tx *Tx) error {
-		for i := range 100 {
-			_ = tx.SetRoute(testKey(i), testRoute(i)) // whoever looks away is stopped all the same
-		}
-		return nil
-	})
-	if !errors.Is(err, ErrTooLarge) {
-		t.Errorf("got %v", err)
-	}
-	if _, err := s.Route(testKey(0)); !errors.Is(err, ErrNotFound) || s.Revision() != 0 {
-		t.Errorf("something was kept: %v, revision %d", err, s.Revision())
-	}
-}
-
-func TestTxAfterItsUpdate(t *testing.T) {
-	s := openMem(t, vfs.NewMem(), Options{})
-	var kept *Tx
-	update(t, s, func(tx *Tx) error { kept = tx; return tx.SetRoute(testKey(1), testRoute(1)) })
-	if err := kept.SetRoute(testKey(2), testRoute(2)); !errors.Is(err, ErrClosed) {
-		t.Errorf("write: %v", err)
-	}
-	if _, err := kept.Route(testKey(1)); !errors.Is(err, ErrClosed) {
-		t.Errorf("read: %v", err)
-	}
-}
-
-func TestClosedStore(t *testing.T) {
-	s := openMem(t, vfs.NewMem(), Options{})
-	update(t, s, setRoute(1))
-	sn := s.Snapshot()
-	if err := sn.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	_, uerr := s.Update(context.Background(), setRoute(2))
-	_, lerr := s.LookupRoute(testKey(1))
-	_, rerr := s.Route(testKey(1))
-	_, serr := sn.Route(testKey(1))
-	_, nerr := s.Snapshot().Route(testKey(1))
-	_, merr := s.Metrics()
-	for name, err := range map[string]error{"update": uerr, "look-up": lerr, "read": rerr, "snapshot": serr,
-		"new snapshot": nerr, "metrics": merr, "compact": s.Compact(t.Context()), "close": s.Close()} {
-		if !errors.Is(err, ErrClosed) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-func TestSnapshotStands(t *testing.T) {
-	s := openMem(t, vfs.NewMem(), Options{})
-	update(t, s, setRoute(1))
-	sn := s.Snapshot()
-	defer sn.Close()
-	update(t, s, func(tx *Tx) error {
-		return errors.Join(tx.DeleteRoute(testKey(1)), tx.SetRoute(testKey(2), testRoute(2)))
-	})
-	if r, err := sn.Route(testKey(1)); err != nil || r != testRoute(1) || sn.Revision() != 1 {
-		t.Errorf("snapshot of %d: %+v, %v", sn.Revision(), r, err)
-	}
-	if _, err := sn.Route(testKey(2)); !errors.Is(err, ErrNotFound) {
-		t.Errorf("snapshot sees a later commit: %v", err)
 	}
 }
