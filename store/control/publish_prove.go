@@ -83,7 +83,8 @@ func (pr *prover) run(ctx context.Context) error {
 	return pr.parallel(ctx, pr.prove)
 }
 
-const proveBatch = 64
+// proveBatch is how many assets a core takes at a time: enough to be worth an iterator, few enough to spread the reading.
+const proveBatch = 128
 
 // parallel runs f for all unproved assets on all cores: neighbours in one batch, in the order of the keys in the store.
 func (pr *prover) parallel(ctx context.Context, f func([]*asset) error) error {
@@ -112,18 +113,26 @@ func (pr *prover) parallel(ctx context.Context, f func([]*asset) error) error {
 	return g.Wait()
 }
 
-// lookUp takes what the account has proved before, unless a sweep took the blob of it.
+// lookUp takes what the account has proved before, unless a sweep took the blob of it. The assets come sorted by key.
 func (pr *prover) lookUp(as []*asset) error {
+	keys := make([]manifest.AssetKey, 0, len(as))
+	first := make([]int, 0, len(as)) // key → the first asset with it; those with other extensions follow
+	for i, a := range as {
+		if i == 0 || as[i-1].key != a.key {
+			keys, first = append(keys, a.key), append(first, i)
+		}
+	}
 	ds := make([]manifest.Digest, 0, len(as))
-	for _, a := range as {
-		p, err := pr.svc.deps.Store.Proof(pr.project.Account, a.key, a.ext)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return fmt.Errorf("proof of %s: %w", a.path, err)
+	err := pr.svc.deps.Store.ProofsOf(pr.project.Account, keys, func(k int, p store.Proof) {
+		for i := first[k]; i < len(as) && as[i].key == p.Key; i++ {
+			if as[i].ext == p.Extension {
+				as[i].blob = p.Blob
+				ds = append(ds, p.Blob.Digest)
+			}
 		}
-		if err == nil {
-			a.blob = p.Blob
-			ds = append(ds, p.Blob.Digest)
-		}
+	})
+	if err != nil {
+		return fmt.Errorf("proofs of %s and what follows it: %w", as[0].path, err)
 	}
 	missing := pr.pin(ds...)
 	for _, a := range as {
