@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"berth/store"
 )
 
 // otherAccount makes account "other" with project "theirs" and returns its admin's token.
@@ -54,6 +56,36 @@ func TestWhoMayDoWhat(t *testing.T) {
 					t.Errorf("got %d %s, want code %d", ans.Status, ans.Raw, tt.want[i])
 				}
 			})
+		}
+	}
+}
+
+// Other packages ask a Principal themselves, with no path's account checked before.
+func TestPrincipal(t *testing.T) {
+	const mine, theirs = 1, 2
+	type may struct{ Server, Admin, Deploy, Read, Reach bool }
+	ask := func(sc store.Scope, a store.AccountNo, project string) may {
+		p := Principal{store.Token{Account: mine, Scope: sc, Projects: []string{"docs"}}}
+		return may{p.AdministersServer(), p.Administers(a), p.MayDeploy(a, project), p.MayRead(a, project), p.reaches(a)}
+	}
+	for _, tt := range []struct {
+		scope   store.Scope
+		account store.AccountNo
+		project string
+		want    may
+	}{
+		{store.ScopeServerAdmin, theirs, "blog", may{true, true, true, true, true}},
+		{store.ScopeAccountAdmin, mine, "blog", may{false, true, true, true, true}},
+		{store.ScopeAccountAdmin, theirs, "docs", may{}},
+		{store.ScopeDeploy, mine, "docs", may{false, false, true, true, true}},
+		{store.ScopeDeploy, mine, "blog", may{false, false, false, false, true}},
+		{store.ScopeDeploy, theirs, "docs", may{}},
+		{store.ScopeRead, mine, "blog", may{false, false, false, true, true}},
+		{store.ScopeRead, theirs, "docs", may{}},
+		{0, mine, "docs", may{}}, // nobody
+	} {
+		if d := cmp.Diff(tt.want, ask(tt.scope, tt.account, tt.project)); d != "" {
+			t.Errorf("scope %d, account %d, project %s: %s", tt.scope, tt.account, tt.project, d)
 		}
 	}
 }

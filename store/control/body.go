@@ -41,9 +41,6 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, b.err
 	}
 	if err != nil {
-		// net/http reads on in the background to notice a client that goes away: under the deadline of the body it
-		// would take a slow handler's silence for one.
-		_ = b.rc.SetReadDeadline(time.Time{})
 		b.err = b.explain(err)
 	}
 	return n, b.err

@@ -186,7 +186,7 @@ func TestSlowBodyIsRefused(t *testing.T) {
 	}
 }
 
-// A handler may work longer than the body's timeout once it has the body: the deadline must not outlive the reading.
+// A handler may work longer than the body's timeout once it has the body: no deadline may outlive the reading.
 func TestBodyDeadlineEndsWithTheBody(t *testing.T) {
 	const timeout = 20 * time.Millisecond
 	s := newTestService(t, func(p *testParts) { p.opts.BodyTimeout = timeout })

@@ -63,7 +63,11 @@ func TestUploadTokens(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { check(a.as(text), 401, codeUploadToken) })
 	}
-	check(a.as(sign(jwt.SigningMethodHS256, key, foreign)), 410, codeProjectMissing) // never 8000013, which would loop
+	// Never 8000013, which would loop.
+	renumbered := good
+	renumbered.UUID = strings.Repeat("0", 32) // as if the number had been given to another project
+	check(a.as(sign(jwt.SigningMethodHS256, key, foreign)), 410, codeProjectMissing)
+	check(a.as(sign(jwt.SigningMethodHS256, key, renumbered)), 410, codeProjectMissing)
 	a.as(up.token).refused("GET", projectsPath, nil, 401, codeAuth)
 
 	s.clock.advance(15 * time.Minute)
