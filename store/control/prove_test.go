@@ -2,6 +2,8 @@ package control
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -184,5 +186,25 @@ func TestStaleProof(t *testing.T) {
 		t.Fatalf("%d %s", ans.Status, ans.Raw)
 	}
 	a.deploy("docs", "", files)
+	ts.clean(t)
+}
+
+// A blob that rotted on the disk would be taken for every further upload of its bytes, none of which could be proved then.
+// The first refusal finds it out, and the retry replaces it.
+func TestRottenBlobBlocksNobody(t *testing.T) {
+	ts := newTestService(t, nil)
+	a := ts.api(t)
+	a.project("docs")
+	a.deploy("docs", "", site{"/a.txt": "bytes"})
+	d := manifest.DigestOf([]byte("bytes")).String()
+	if err := os.WriteFile(filepath.Join(ts.opts.DataDir, "blobs", d[:2], d[2:]), []byte("bites"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again := site{"/a.html": "bytes"} // another key: nothing is proved
+	a.upload("docs", again)
+	if ans := a.postForm("docs", field{"manifest", again.manifest()}); ans.Status != 400 {
+		t.Fatalf("%d %s", ans.Status, ans.Raw)
+	}
+	ts.wantContent(t, a.deploy("docs", "", again).ID, again)
 	ts.clean(t)
 }

@@ -199,7 +199,16 @@ func (pr *prover) holds(ref store.FileRef, a *asset) (bool, error) {
 	}
 	defer f.Close() // read only: nothing to lose
 	key, err := manifest.ComputeAssetKey(io.NewSectionReader(f, 0, ref.Size), a.ext)
-	return key == a.key, err
+	if err != nil || key == a.key {
+		return err == nil, err
+	}
+	// Either the client claimed what is not so, or the disk lost what it had. Verify tells a rotten blob from now on
+	// from a good one: otherwise the next upload of the right bytes would be taken for stored already, and refused again.
+	err = pr.svc.deps.Blobs.Verify(ref.Digest)
+	if errors.Is(err, blob.ErrCorrupt) || errors.Is(err, blob.ErrNotFound) {
+		err = nil
+	}
+	return false, err
 }
 
 // entries is the manifest with blobs, once every asset is proved.
