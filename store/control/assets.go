@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -142,23 +143,21 @@ func readHashes(c *call) ([]manifest.AssetKey, error) {
 	return slices.Compact(keys), nil
 }
 
-// touchAssets says for each key whether its bytes are here, as far as the project may know, and keeps them. The work
-// is split in runs of neighbouring keys, over the processors.
+// touchAssets says for each key whether its bytes are here, as far as the project may know, and keeps them. The keys are
+// sorted; the work is split in runs of neighbours, over the processors.
 func (s *Service) touchAssets(ctx context.Context, p store.Project, keys []manifest.AssetKey) ([]bool, error) {
 	found := make([]bool, len(keys))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	const run = 512
 	for start := 0; start < len(keys); start += run {
+		end := min(start+run, len(keys))
 		g.Go(func() error {
-			for i := start; i < min(start+run, len(keys)); i++ {
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				var err error
-				if found[i], err = s.touchAsset(p, keys[i]); err != nil {
-					return fmt.Errorf("look for asset %s: %w", keys[i], err)
-				}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := s.touchRun(p, keys[start:end], found[start:end]); err != nil {
+				return fmt.Errorf("look for assets %s to %s: %w", keys[start], keys[end-1], err)
 			}
 			return nil
 		})
@@ -166,40 +165,29 @@ func (s *Service) touchAssets(ctx context.Context, p store.Project, keys []manif
 	return found, g.Wait()
 }
 
-// touchAsset finds an asset among the account's proofs, then among the project's own uploads. One that a refused
-// deployment wants again counts as missing, whatever is there.
-func (s *Service) touchAsset(p store.Project, key manifest.AssetKey) (bool, error) {
-	wanted, err := s.deps.Store.Wanted(p.No, key)
-	if err != nil || wanted {
-		return false, err
+// touchRun finds assets among the account's proofs, then among the project's own uploads. One that a refused deployment
+// wants again counts as missing, whatever is there.
+func (s *Service) touchRun(p store.Project, keys []manifest.AssetKey, found []bool) error {
+	wanted := make([]bool, len(keys))
+	if err := s.deps.Store.WantedOf(p.No, keys, func(i int) { wanted[i] = true }); err != nil {
+		return err
 	}
-	proofs, err := s.deps.Store.HasProof(p.Account, key)
-	if err != nil {
-		return false, err
-	}
-	here := false
-	for _, proof := range proofs {
-		ok, err := s.touch(proof.Blob)
-		if err != nil {
-			return false, err
+	var failed error
+	touch := func(i int, b store.FileRef) {
+		if wanted[i] || failed != nil {
+			return
 		}
-		here = here || ok
+		ok, err := s.touch(b)
+		found[i], failed = found[i] || ok, err
 	}
-	if here {
-		return true, nil
+	err := s.deps.Store.ProofsOf(p.Account, keys, func(i int, proof store.Proof) { touch(i, proof.Blob) })
+	if err = cmp.Or(err, failed); err != nil || !slices.Contains(found, false) {
+		return err
 	}
-	claims, err := s.deps.Store.Claims(p.No, key)
-	if err != nil {
-		return false, err
-	}
-	for _, claim := range claims {
-		ok, err := s.touch(claim.Blob)
-		if err != nil {
-			return false, err
-		}
-		here = here || ok
-	}
-	return here, nil
+	err = s.deps.Store.ClaimsOf(p.No, keys, func(i int, claim store.Claim) {
+		touch(i, claim.Blob)
+	})
+	return cmp.Or(err, failed)
 }
 
 func (s *Service) touch(b store.FileRef) (bool, error) {
