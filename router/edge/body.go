@@ -32,6 +32,9 @@ func (s *Server) discardBody(c *conn, ctx *fasthttp.RequestCtx) answer {
 			return bodyTooLarge()
 		}
 		if err == io.EOF {
+			if length < 0 {
+				c.used = c.received // the chunks came after the head that was counted
+			}
 			return answer{}
 		}
 		if err != nil {

@@ -45,8 +45,10 @@ type conn struct {
 	closed bool
 
 	// received counts bytes since the connection was last idle, used what the requests since then took up: if they
-	// differ, a pipelined request is waiting. Unknown lengths (chunked bodies) count as everything received.
-	received, used int
+	// differ, a pipelined request is waiting. Unknown lengths (chunked bodies) count as everything received. Empty lines
+	// before a request do not count, since they announce none (RFC 9112 section 2.2): blank is how many bytes of them,
+	// or of the end of a head, came last.
+	received, used, blank int
 
 	budget int // bytes that may still be read for the body; 0: no bound
 
@@ -132,10 +134,7 @@ func (c *conn) arm(until time.Time) {
 // took notes the arrival of bytes.
 func (c *conn) took(b []byte) (int, error) {
 	c.begun, c.heard = true, true
-	c.received += len(b)
-	if !c.sawLF {
-		c.sawLF = bytes.IndexByte(b, '\n') >= 0
-	}
+	c.count(b)
 	if c.budget > 0 {
 		if c.budget -= len(b); c.budget <= 0 {
 			c.budget = 1
@@ -144,6 +143,20 @@ func (c *conn) took(b []byte) (int, error) {
 		}
 	}
 	return len(b), nil
+}
+
+func (c *conn) count(b []byte) {
+	const lineEnds = "\r\n"
+	content := bytes.TrimRight(b, lineEnds)
+	if len(content) > 0 {
+		c.blank = 0
+	}
+	c.blank += len(b) - len(content)
+	if c.received == c.used {
+		b = bytes.TrimLeft(b, lineEnds)
+	}
+	c.received += len(b)
+	c.sawLF = c.sawLF || bytes.IndexByte(b, '\n') >= 0
 }
 
 // Write bounds each piece rather than the whole. Before the peer has sent anything there is nothing to answer: fasthttp
@@ -176,6 +189,9 @@ func (c *conn) Write(p []byte) (int, error) {
 // answered ends an exchange on a connection that stays open.
 func (c *conn) answered() {
 	c.finish()
+	if c.received-c.used <= c.blank {
+		c.received = c.used
+	}
 	c.begun = c.received > c.used
 	c.sawLF = c.begun
 	c.lastCall = time.Time{}

@@ -25,8 +25,8 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	} else if a := s.respond(x, ctx); a.status != 0 {
 		s.give(ctx, x, a)
 	}
-	if s.draining.Load() && c.received <= c.used {
-		// Pipelined requests behind this one have been sent already: the last of them ends the connection.
+	// While draining, pipelined requests behind this one have been sent already: the last of them ends the connection.
+	if x.head.closes || s.draining.Load() && c.received-c.used <= c.blank {
 		ctx.Response.Header.SetConnectionClose()
 	}
 }
@@ -105,14 +105,14 @@ func (s *Server) checkTarget(c *conn, x *exchange, method, target, host []byte) 
 		return noConnect()
 	}
 	form, origin, authority := splitTarget(target, host)
-	if form == asteriskForm && string(method) == fasthttp.MethodOptions {
+	if form == asteriskForm && string(method) == fasthttp.MethodOptions && validHost(target, host) {
 		return optionsStar()
 	}
 	if form != originForm {
 		return badRequest()
 	}
 	canonical, err := hostkey.Canonical(view(authority))
-	if err != nil {
+	if err != nil || !validHost(target, host) {
 		return badRequest()
 	}
 	x.host = canonical
@@ -132,6 +132,16 @@ func (s *Server) checkTarget(c *conn, x *exchange, method, target, host []byte) 
 		x.record.host = x.record.keep(bytesOf(string(canonical)), len(canonical))
 	}
 	return answer{}
+}
+
+// validHost judges a Host field that target leaves unused: RFC 9112 section 3.2 wants a 400 for a malformed one whatever
+// the target, for another recipient may have read that one. Only HTTP/1.0 gets here without the field.
+func validHost(target, host []byte) bool {
+	if target[0] == '/' || len(host) == 0 {
+		return true // it was judged as the authority, or is not there
+	}
+	_, err := hostkey.Canonical(view(host))
+	return err == nil
 }
 
 // respond asks the router and the site, and renders the plan.

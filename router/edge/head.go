@@ -23,6 +23,7 @@ type head struct {
 	transferEncoding  string
 	hasLength, hasTE  bool
 	hasAuthentication bool
+	closes            bool // Connection holds the close option
 
 	joined []byte // scratch for fields that came in several lines
 	joins  int
@@ -90,7 +91,9 @@ func (h *head) set(name, value []byte) {
 	case 8:
 		_ = h.take(&h.ifMatch, name, "if-match", value) || h.take(&h.ifRange, name, "if-range", value)
 	case 10:
-		h.take(&h.userAgent, name, "user-agent", value)
+		if !h.take(&h.userAgent, name, "user-agent", value) && foldEqual(name, "connection") {
+			h.closes = h.closes || hasClose(value)
+		}
 	case 13:
 		if h.take(&h.authorization, name, "authorization", value) {
 			h.hasAuthentication = true
@@ -113,6 +116,17 @@ func (h *head) set(name, value []byte) {
 		_ = h.take(&h.ifModifiedSince, name, "if-modified-since", value) ||
 			h.take(&h.forwardedProto, name, "x-forwarded-proto", value)
 	}
+}
+
+// hasClose reports whether a Connection field lists the close option. fasthttp knows it only alone and in lower case, and
+// forgets it over the next line of the field.
+func hasClose(value []byte) bool {
+	for option := range bytes.SplitSeq(value, []byte{','}) {
+		if option = trimSpace(option); len(option) == len("close") && foldEqual(option, "close") {
+			return true
+		}
+	}
+	return false
 }
 
 // take stores value if name is want. A second line of the same name is joined to the first (RFC 9110 section 5.3). For
