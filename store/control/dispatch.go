@@ -13,6 +13,8 @@ import (
 
 const apiPrefix = "/client/v4"
 
+const maxMessage = 8 << 10 // bytes of an error that are shown; none of our own wording needs as many
+
 // Bounds on what is read from a client that has its answer already and still sends. net/http would close the
 // connection under it, and the reset would destroy the answer before the client reads it. Up to drainBefore it reads
 // by itself, before it answers.
@@ -134,7 +136,11 @@ func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if e.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="berth"`)
 	}
-	reply(w, r, e.Status, envelope{Errors: []envelopeError{{Code: e.Code, Message: e.Message}}})
+	message := e.Message
+	if len(message) > maxMessage { // encoding/json, for one, quotes a number of any length
+		message = strings.ToValidUTF8(message[:maxMessage], "") + "…"
+	}
+	reply(w, r, e.Status, envelope{Errors: []envelopeError{{Code: e.Code, Message: message}}})
 }
 
 // reply writes an envelope. What is unread of the body must not keep it: a long one is read after the answer and the

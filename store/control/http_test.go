@@ -129,6 +129,17 @@ func TestFailuresAreWordedForTheCaller(t *testing.T) {
 	a.as("").refused("GET", "/test/null", nil, 401, codeAuth)
 }
 
+// What a caller sent comes back in part only.
+func TestRefusalsAreShort(t *testing.T) {
+	s := newTestService(t, nil)
+	a := s.api(t)
+	a.project("docs")
+	ans := a.postForm("docs", field{"manifest", `{"/a":` + strings.Repeat("1", 60000) + `}`})
+	if ans.Status != 400 || len(ans.Raw) > 2*maxMessage || !strings.Contains(ans.message(), "number 1111") {
+		t.Errorf("%d bytes: %.200s", len(ans.Raw), ans.Raw)
+	}
+}
+
 func TestTooManyCallsAtOnce(t *testing.T) {
 	s := newTestService(t, func(p *testParts) { p.opts.MaxConcurrentCalls = 1 })
 	entered, leave := make(chan struct{}), make(chan struct{})

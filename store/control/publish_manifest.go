@@ -19,7 +19,7 @@ type manifestFile struct {
 
 // readManifest reads the JSON object path → key as a stream, and stops at the first thing that is wrong with it.
 func readManifest(r io.Reader, maxFiles int) ([]manifestFile, error) {
-	dec := json.NewDecoder(&utf8Reader{r: r})
+	dec := json.NewDecoder(&utf8Reader{r: &tokenReader{r: r}})
 	tok, err := dec.Token()
 	if err != nil {
 		return nil, manifestError(err)
@@ -92,6 +92,32 @@ func manifestError(err error) error {
 		err = io.ErrUnexpectedEOF
 	}
 	return badManifest("%v", err)
+}
+
+// maxToken bounds the bytes between two quotation marks of a manifest. The longest path takes less than half of it, with
+// every character escaped.
+const maxToken = 64 << 10
+
+// tokenReader refuses a manifest in which a name, a number or white space goes on for ever. encoding/json would hold all
+// of it in memory, and look at white space from its beginning again for each piece that comes: 32 MiB took it minutes.
+type tokenReader struct {
+	r   io.Reader
+	n   int // bytes since the last quotation mark
+	esc bool
+}
+
+func (t *tokenReader) Read(p []byte) (int, error) {
+	n, err := t.r.Read(p)
+	for _, c := range p[:n] {
+		if t.n++; c == '"' && !t.esc {
+			t.n = 0
+		}
+		if t.n > maxToken {
+			return 0, badManifest("%d bytes of it are neither a path nor a hash", t.n)
+		}
+		t.esc = c == '\\' // an escaped backslash before a mark hides that one, but never the next
+	}
+	return n, err
 }
 
 // utf8Reader refuses what is not UTF-8. encoding/json would replace it, and two files could become one.

@@ -115,6 +115,30 @@ func TestLongCommitMessageIsCut(t *testing.T) {
 	}
 }
 
+// Without a bound on what stands between two quotation marks each of these costs minutes, or memory as large as itself.
+func TestEndlessManifestToken(t *testing.T) {
+	const n = 1 << 20
+	for name, text := range map[string]string{
+		"white space": "{" + strings.Repeat(" \n", n/2) + "}",
+		"before":      strings.Repeat(" ", n) + "{}",
+		"after":       "{}" + strings.Repeat(" ", n),
+		"path":        `{"/` + strings.Repeat("a", n) + `":"` + someKey + `"}`,
+		"escapes":     `{"/` + strings.Repeat(`\"`, n/2) + `":"` + someKey + `"}`,
+		"hash":        `{"/a":"` + strings.Repeat("a", n) + `"}`,
+		"number":      `{"/a":` + strings.Repeat("1", n) + `}`,
+	} {
+		_, err := readManifest(strings.NewReader(text), 10)
+		if e, ok := errors.AsType[*Error](err); !ok || e.Status != 400 || !strings.Contains(e.Message, "neither a path nor a hash") {
+			t.Errorf("%s: %.200v", name, err)
+		}
+	}
+	longest := "/" + strings.Repeat(`\\`, 4094) + `\"`
+	files, err := readManifest(strings.NewReader(`{"`+longest+`":"`+someKey+`"}`), 10)
+	if err != nil || len(files) != 1 || len(files[0].Path) != 4096 {
+		t.Errorf("the longest path: %.200v", err)
+	}
+}
+
 func TestUTF8Reader(t *testing.T) {
 	for in, ok := range map[string]bool{
 		"": true, "abc": true, "é": true, "a😀b": true, "€€€": true, "😀": true,
