@@ -27,11 +27,13 @@ func (s *Server) Serve(ln net.Listener) error {
 			pause = 0
 			s.admit(nc)
 			if s.draining.Load() && !s.moreQueued(ln, &last) {
+				s.sweep(ln)
 				return nil
 			}
 		case s.draining.Load():
-			// The deadline that Shutdown set may have passed before this loop came to look at the queue.
-			if !last.IsZero() || !s.moreQueued(ln, &last) {
+			// On a busy machine a deadline may pass before this loop comes to look at the queue, and Accept then does
+			// not look either.
+			if s.sweep(ln) == 0 && !last.IsZero() || !s.moreQueued(ln, &last) {
 				return nil
 			}
 		case isTemporary(err):
