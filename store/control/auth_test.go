@@ -252,6 +252,11 @@ func TestTokenRequestsAreChecked(t *testing.T) {
 	a.must("POST", path, `{"scope":"server"}`)
 	account.refused("POST", path, `{"scope":"read"}`, 409, codeLimit)
 
+	foreign := a.as(otherAccount(a))
+	accountID, _ := tokenID(account.token)
+	foreign.refused("DELETE", "/accounts/other/berth/tokens/"+accountID, nil, 404, codeNotFound)
+	account.must("GET", path, nil)
+
 	// Who administers an account neither sees nor revokes server admins.
 	adminID, _ := tokenID(s.admin)
 	account.refused("DELETE", path+"/"+adminID, nil, 404, codeNotFound)

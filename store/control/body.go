@@ -59,7 +59,7 @@ func (b *body) patience() time.Time {
 	if b.slow() {
 		return time.Now()
 	}
-	return time.Now().Add(drainTime)
+	return time.Now().Add(min(drainTime, b.timeout))
 }
 
 func (b *body) tooLarge() *Error {

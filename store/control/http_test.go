@@ -266,6 +266,65 @@ func TestRefusalOfAnUnreadBody(t *testing.T) {
 	}
 }
 
+// talk sends the head of a request that nobody may make and returns the answer's first bytes.
+func talk(t *testing.T, c net.Conn, head string) string {
+	t.Helper()
+	if _, err := io.WriteString(c, "POST /client/v4/pages/assets/upload HTTP/1.1\r\nHost: x\r\n"+head+"\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 4096)
+	n, err := c.Read(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(got[:n])
+}
+
+// A stranger is told so before it sends a long body, and may send all of it without a reset that could cost it the
+// answer. The connection is then closed: what comes after a body that was not read must never be taken for a request.
+func TestStrangerWithALongBody(t *testing.T) {
+	const length = 16 << 20
+	c := newTestService(t, nil).dial(t)
+	got := talk(t, c, fmt.Sprintf("Content-Length: %d\r\n", length))
+	if !strings.HasPrefix(got, "HTTP/1.1 401 ") || !strings.Contains(got, "\r\nConnection: close\r\n") {
+		t.Errorf("got %q", got)
+	}
+	if n, err := io.CopyN(c, endless{'x'}, length); err != nil {
+		t.Fatalf("reset after %d bytes: %v", n, err)
+	}
+	if rest, err := io.ReadAll(c); err != nil {
+		t.Errorf("then %q, %v", rest, err)
+	}
+}
+
+// A stranger that announces a body and sends none holds nothing for long.
+func TestStrangerWithoutItsBody(t *testing.T) {
+	s := newTestService(t, func(p *testParts) { p.opts.BodyTimeout = 50 * time.Millisecond })
+	for _, head := range []string{"Content-Length: 1000\r\n", "Content-Length: 1000000\r\n", "Transfer-Encoding: chunked\r\n"} {
+		c := s.dial(t)
+		if got := talk(t, c, head); !strings.HasPrefix(got, "HTTP/1.1 401 ") {
+			t.Errorf("%s: got %q", head, got)
+		}
+		if rest, err := io.ReadAll(c); err != nil {
+			t.Errorf("%s: then %q, %v; want the connection closed", head, rest, err)
+		}
+	}
+}
+
+// Who asks before sending is not told to go on with a body that nobody wants.
+func TestStrangerWhoAsksFirst(t *testing.T) {
+	c := newTestService(t, nil).dial(t)
+	if got := talk(t, c, "Content-Length: 1000\r\nExpect: 100-continue\r\n"); !strings.HasPrefix(got, "HTTP/1.1 401 ") {
+		t.Errorf("got %q", got)
+	}
+	if rest, err := io.ReadAll(c); err != nil {
+		t.Errorf("then %q, %v; want the connection closed", rest, err)
+	}
+}
+
 // wrangler's exit status is the code of a failed upload modulo 256: none may make it zero. Code 8000000 would be sent
 // again besides.
 func TestCodesNeverExitZero(t *testing.T) {
