@@ -54,7 +54,7 @@ func (s *Server) setBody(x *exchange, resp *fasthttp.Response) error {
 		resp.SetBodyRaw(b.Inline)
 	case assets.BodyBlob:
 		if b.Offset < 0 || b.Length < 0 || b.Offset > b.BlobSize || b.Length > b.BlobSize-b.Offset {
-			return fmt.Errorf("range %d+%d is not inside blob %x of %d bytes", b.Offset, b.Length, b.Blob, b.BlobSize)
+			return fmt.Errorf("range %d+%d is not inside blob %v of %d bytes", b.Offset, b.Length, b.Blob, b.BlobSize)
 		}
 		if b.BlobSize > s.opts.BodyCacheMaxItem {
 			return s.setStream(x, resp)
@@ -76,7 +76,7 @@ func (s *Server) setStream(x *exchange, resp *fasthttp.Response) error {
 	b := &x.plan.Body
 	f, err := s.bodies.blobs.Open(b.Blob, b.BlobSize)
 	if err != nil {
-		return fmt.Errorf("open blob %x: %w", b.Blob, err)
+		return fmt.Errorf("open blob %v: %w", b.Blob, err)
 	}
 	x.stream = blobStream{srv: s, file: f, digest: b.Blob, off: b.Offset, left: b.Length, used: true}
 	resp.SetBodyStream(&x.stream, int(b.Length))

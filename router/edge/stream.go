@@ -55,10 +55,10 @@ func (b *bodies) get(ctx context.Context, g manifest.Digest, size int64) ([]byte
 func (b *bodies) load(ctx context.Context, g manifest.Digest, size int64) ([]byte, error) {
 	data, err := b.cache.Load(ctx, g, func(context.Context) ([]byte, error) { return b.blobs.ReadAll(g, size) })
 	if err != nil {
-		return nil, fmt.Errorf("read blob %x: %w", g, err)
+		return nil, fmt.Errorf("read blob %v: %w", g, err)
 	}
 	if int64(len(data)) != size {
-		return nil, fmt.Errorf("read blob %x: %d bytes instead of %d: %w", g, len(data), size, blob.ErrCorrupt)
+		return nil, fmt.Errorf("read blob %v: %d bytes instead of %d: %w", g, len(data), size, blob.ErrCorrupt)
 	}
 	return data, nil
 }
@@ -112,7 +112,7 @@ func (b *blobStream) Read(p []byte) (int, error) {
 	}
 	b.srv.stats.badBlobs.Add(1)
 	b.srv.stats.faults.Add(1)
-	b.srv.faults.report("blob cannot be read", "blob", b.digest, "offset", b.off, "err", err)
+	b.srv.faults.report("blob cannot be read", "blob", b.digest.String(), "offset", b.off, "err", err)
 	return n, err
 }
 
