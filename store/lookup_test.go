@@ -16,38 +16,6 @@ import (
 	"berth/router/hostkey"
 )
 
-func TestLookupAllocatesNothing(t *testing.T) {
-	s := openMem(t, vfs.NewMem(), Options{})
-	for i := range 100 {
-		update(t, s, setRoute(i))
-	}
-	if err := s.Compact(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	known, unknown := testKey(7), testKey(7_000)
-	for name, look := range map[string]func(){
-		"known": func() {
-			if _, err := s.LookupRoute(known); err != nil {
-				t.Error(err)
-			}
-		},
-		"unknown": func() {
-			if _, err := s.LookupRoute(unknown); err != ErrNotFound {
-				t.Error(err)
-			}
-		},
-		"wildcard": func() {
-			if _, err := s.LookupWildcard(known); err != ErrNotFound {
-				t.Error(err)
-			}
-		},
-	} {
-		if n := testing.AllocsPerRun(1000, look); n != 0 {
-			t.Errorf("%s: %v allocations", name, n)
-		}
-	}
-}
-
 // TestLookupSeesEveryCommit: readers who know that an Update has returned find what it wrote, or something newer.
 func TestLookupSeesEveryCommit(t *testing.T) {
 	const keys, commits = 4, 100
