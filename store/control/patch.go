@@ -27,6 +27,7 @@ const (
 	maxCompatFlags    = 64
 	maxCompatFlagLen  = 128
 	maxSettingNameLen = 128
+	maxSettingDepth   = 64 // far below encoding/json's own bound, which the document with the settings in it must keep too
 )
 
 var compatDate = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`)
@@ -117,7 +118,7 @@ func given(in map[string]json.RawMessage, name string) (json.RawMessage, bool) {
 func isNull(raw json.RawMessage) bool { return bytes.Equal(bytes.TrimSpace(raw), []byte("null")) }
 
 // mergeObject is RFC 7396 on objects: null deletes, an object merges into an object, all else replaces. The old map
-// stays as it is. encoding/json bounds the depth of both.
+// stays as it is.
 func mergeObject(old, in map[string]json.RawMessage) (map[string]json.RawMessage, error) {
 	out := maps.Clone(old)
 	for name, raw := range in {
@@ -127,6 +128,9 @@ func mergeObject(old, in map[string]json.RawMessage) (map[string]json.RawMessage
 		if isNull(raw) {
 			delete(out, name)
 			continue
+		}
+		if tooDeep(raw) {
+			return nil, refuse(http.StatusBadRequest, codeBadRequest, "setting %q is nested more than %d deep", name, maxSettingDepth)
 		}
 		merged, err := mergeValue(old[name], raw)
 		if err != nil {
@@ -138,6 +142,29 @@ func mergeObject(old, in map[string]json.RawMessage) (map[string]json.RawMessage
 		out[name] = merged
 	}
 	return out, nil
+}
+
+// tooDeep says whether a valid value is nested beyond maxSettingDepth.
+func tooDeep(raw json.RawMessage) bool {
+	depth, quoted, escaped := 0, false, false
+	for _, c := range raw {
+		switch {
+		case escaped:
+			escaped = false
+		case quoted && c == '\\':
+			escaped = true
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[' || c == '{':
+			if depth++; depth > maxSettingDepth {
+				return true
+			}
+		case c == ']' || c == '}':
+			depth--
+		}
+	}
+	return false
 }
 
 func mergeValue(old, in json.RawMessage) (json.RawMessage, error) {

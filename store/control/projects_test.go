@@ -245,6 +245,22 @@ func TestSettingsAreChecked(t *testing.T) {
 }
 
 // A document of a version that we do not know must not be written over.
+// What encoding/json takes from the wire it must take from the store too, where it stands one level deeper.
+func TestDeepSettings(t *testing.T) {
+	s := newTestService(t, nil)
+	a := s.api(t)
+	a.project("docs")
+	nested := func(n int) string {
+		return `{"deployment_configs":{"production":{"x":` + strings.Repeat("[", n) + `"[\"["` + strings.Repeat("]", n) + `}}}`
+	}
+	for _, n := range []int{maxSettingDepth + 1, 9996, 9997, 10001} {
+		a.refused("PATCH", projectsPath+"/docs", nested(n), 400, codeBadRequest)
+	}
+	a.must("PATCH", projectsPath+"/docs", nested(maxSettingDepth))
+	a.must("PATCH", projectsPath+"/docs", `{"build_config":{"y":{"z":[[],[],{}]}}}`)
+	a.show("docs")
+}
+
 func TestUnknownSettingsVersion(t *testing.T) {
 	s := newTestService(t, nil)
 	a := s.api(t)
