@@ -1,0 +1,154 @@
+package rules
+
+import "strings"
+
+// answer is a destination being resolved against a request.
+type answer struct {
+	dest     *destination
+	req      *Request
+	captures captures
+	out      []byte
+	start    int // of what is appended
+}
+
+func (a *answer) room() int { return maxExpanded - (len(a.out) - a.start) }
+
+// location appends the resolved destination.
+func (a *answer) location() bool {
+	if a.dest.kind == local {
+		return a.path(true) && a.rest()
+	}
+	at, path := a.dest.at, ""
+	if a.dest.host != nil {
+		var ok bool
+		if at, path, ok = a.authority(); !ok {
+			return false
+		}
+	}
+	mine := "http"
+	if a.req.Scheme == "https" {
+		mine = "https"
+	}
+	scheme := mine
+	if a.dest.kind == secure {
+		scheme = "https"
+	}
+	if at.port == "443" && scheme == "https" || at.port == "80" && scheme == "http" {
+		at.port = ""
+	}
+	if scheme != mine || at.host != a.req.Host || at.port != "" {
+		return a.remote(scheme, at, path) && a.rest()
+	}
+	a.out = append(a.out, path...)
+	if !a.pathFrom(a.start, false) {
+		return false
+	}
+	if here := a.out[a.start:]; len(here) > 1 && here[1] == '/' { // without a host it would be read as one
+		a.out = a.out[:a.start]
+		return a.remote(scheme, at, path) && a.rest()
+	}
+	return a.rest()
+}
+
+// authority replaces the placeholders of a host and parses the result. What a placeholder holds is a name or the end
+// of one, so that it cannot turn what is written behind it into something else: only a placeholder that ends the host
+// may go on with a path.
+func (a *answer) authority() (at authority, path string, ok bool) {
+	mark := len(a.out)
+	defer func() { a.out = a.out[:mark] }()
+	for i, p := range a.dest.host {
+		text := p.text
+		if p.capture >= 0 {
+			text = a.captures.text(p.capture)
+			if slash := strings.IndexAny(text, "/\\"); slash >= 0 && i == len(a.dest.host)-1 {
+				text, path = text[:slash], escaped(strings.ReplaceAll(text[slash:], "\\", "/"), inPath)
+			}
+			if strings.ContainsAny(text, "/\\@?#") || hasControl(text) || len(text) > a.room() {
+				return authority{}, "", false
+			}
+		}
+		a.out = append(a.out, text...)
+	}
+	at, ok = parseAuthority(string(a.out[mark:]))
+	return at, path, ok
+}
+
+func (a *answer) remote(scheme string, at authority, path string) bool {
+	a.out = append(append(a.out, scheme...), "://"...)
+	a.out = append(append(a.out, at.user...), at.host...)
+	if at.port != "" {
+		a.out = append(append(a.out, ':'), at.port...)
+	}
+	begin := len(a.out)
+	a.out = append(a.out, path...)
+	return a.pathFrom(begin, false)
+}
+
+// path appends the destination's path. One of this site must not begin with two slashes: for a client that would be
+// another host.
+func (a *answer) path(ofSite bool) bool { return a.pathFrom(len(a.out), ofSite) }
+
+// pathFrom goes on with a path that begins at out[begin:].
+func (a *answer) pathFrom(begin int, ofSite bool) bool {
+	var ok bool
+	if a.out, ok = a.dest.path.expand(a.out, &a.captures, inPath, a.room()); !ok {
+		return false
+	}
+	if a.dest.constant {
+		return true
+	}
+	path := a.out[begin:]
+	for i, c := range path {
+		if c == '\\' {
+			path[i] = '/'
+		}
+	}
+	if mayHaveDots(path) {
+		path = resolveDots(path)
+	}
+	if ofSite {
+		path = collapseSlashes(path)
+	}
+	a.out = a.out[:begin+len(path)]
+	return true
+}
+
+// rest appends query and fragment.
+func (a *answer) rest() bool {
+	ok := true
+	mark := len(a.out)
+	a.out = append(a.out, '?')
+	if a.out, ok = a.dest.query.expand(a.out, &a.captures, inSpecialQuery, a.room()); !ok {
+		return false
+	}
+	if len(a.out) == mark+1 {
+		a.out = appendQuery(a.out, a.req.Query)
+	}
+	if len(a.out) == mark+1 {
+		a.out = a.out[:mark]
+	}
+	mark = len(a.out)
+	a.out = append(a.out, '#')
+	if a.out, ok = a.dest.fragment.expand(a.out, &a.captures, inFragment, a.room()); !ok {
+		return false
+	}
+	if len(a.out) == mark+1 {
+		a.out = a.out[:mark]
+	}
+	return a.room() >= 0
+}
+
+// appendQuery appends the query of a request target as a URL parser would write it.
+func appendQuery(dst []byte, query string) []byte {
+	query, _, _ = strings.Cut(query, "#")
+	for i := range len(query) {
+		switch c := query[i]; {
+		case c == '\t' || c == '\r' || c == '\n': // a URL parser drops them wherever they stand
+		case escapes[c]&inSpecialQuery != 0:
+			dst = append(dst, '%', upperHex[c>>4], upperHex[c&15])
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}

@@ -1,0 +1,214 @@
+package rules
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// ParseRedirects parses and compiles a _redirects file. Lines that are wrong are reported and left out; the others
+// count. It never fails.
+func ParseRedirects(text string, o Options) (*Redirects, Report) {
+	o = o.withDefaults()
+	p := redirectParser{
+		Options:  o,
+		report:   reporter{file: RedirectsFile, limit: o.MaxProblems},
+		out:      &Redirects{static: map[string]int32{}},
+		accepted: map[string]int{},
+	}
+	for n, line := range lines(text) {
+		if !p.line(n, line) {
+			p.report.add(n, DynamicLimit, line, "only %d rules are allowed from the first one with * or :name on; this and the %d lines below are ignored: move rules without * and :name above the first one that has them, join rules with placeholders, or ask the operator to raise --max-redirects-dynamic",
+				p.MaxRedirectsDynamic, strings.Count(text, "\n")+1-n)
+			break
+		}
+	}
+	p.out.dynamic = newIndex('/', p.sources, numbers(len(p.sources)))
+	p.warnOfLoops()
+	return p.out, p.report.Report
+}
+
+type redirectParser struct {
+	Options
+	report   reporter
+	out      *Redirects
+	accepted map[string]int // line of each source that got as far as to be compared
+
+	statics, dynamics int
+	dynamicLine       bool      // a line with "*" or a placeholder was read: no line below is counted as static
+	dynamicRule       bool      // and one was accepted: no rule below goes to the table
+	sources           []pattern // of the rules in the dynamic list
+}
+
+// line parses one line. It reports false where the file has to end.
+func (p *redirectParser) line(n int, line string) (more bool) {
+	if longer(line, p.MaxRedirectLine) {
+		p.report.add(n, LineTooLong, line, "the line is longer than %d characters, comment included: shorten it", p.MaxRedirectLine)
+		return true
+	}
+	rule := redirect{Redirect: Redirect{Line: n, Status: 302}}
+	tokens, ok := p.tokens(n, line)
+	if !ok {
+		return true
+	}
+	if rule.From, ok = p.source(n, tokens[0]); !ok {
+		return true
+	}
+	els := scan(rule.From, '/')
+	dynamic := len(captureNames(els)) > 0
+	if p.dynamicLine = p.dynamicLine || dynamic; p.dynamicLine {
+		if p.dynamics++; p.dynamics > p.MaxRedirectsDynamic {
+			return false
+		}
+	} else if p.statics++; p.statics > p.MaxRedirectsStatic {
+		p.report.add(n, StaticLimit, line, "only %d rules without * and :name are allowed; this one is ignored: join rules with a placeholder, or ask the operator to raise --max-redirects-static", p.MaxRedirectsStatic)
+		return true
+	}
+	if !p.destination(&rule, tokens, captureNames(els)) {
+		return true
+	}
+	p.dynamicRule = p.dynamicRule || dynamic
+	if !checkPattern(&p.report, n, tokens[0], els) {
+		return true
+	}
+	p.keep(rule, els)
+	return true
+}
+
+// tokens cuts a line into source, destination and perhaps status.
+func (p *redirectParser) tokens(n int, line string) ([]string, bool) {
+	line = cutComment(line)
+	tokens := strings.FieldsFunc(line, isSpace)
+	switch {
+	case len(tokens) < 2:
+		p.report.add(n, TokenCount, line, "a rule needs a source and a destination, and may have a status: write /from /to 301")
+	case len(tokens) > 3:
+		p.report.add(n, TokenCount, line, "a rule has two or three words, this line has %d: write /from /to 301, with %%20 for a space in a path; conditions and query parameters are not supported", len(tokens))
+	case !utf8.ValidString(line):
+		p.report.add(n, InvalidUTF8, line, "the line is not valid UTF-8: save the file as UTF-8")
+	case slices.ContainsFunc(tokens, hasControl):
+		p.report.add(n, ControlCharacter, line, "the line holds a control character: remove it, or percent-encode it")
+	default:
+		return tokens, true
+	}
+	return nil, false
+}
+
+func (p *redirectParser) source(n int, token string) (string, bool) {
+	if rest, ok := strings.CutPrefix(token, "https://"); ok && strings.Trim(rest, "/") != "" {
+		p.report.add(n, AbsoluteSource, token, "a rule applies to all hosts of the site: write the source as a path, such as /from")
+		return "", false
+	}
+	path, _, _ := splitReference(token)
+	from := normalPath(path)
+	if strings.Contains(from, `\`) {
+		p.report.warn(n, NeverMatches, token, `a path never has a \ in it, a browser makes it a /: write /`)
+	}
+	return strings.Clone(from), true
+}
+
+// destination fills in what rule leads to.
+func (p *redirectParser) destination(rule *redirect, tokens []string, names []string) bool {
+	n, token := rule.Line, tokens[1]
+	to, kind, ok := parseTo(token)
+	to = strings.Clone(to)
+	if ok {
+		rule.dest, ok = newDestination(to, kind, names)
+	}
+	if !ok {
+		p.report.add(n, BadURL, token, "not a destination: write a path that starts with / or a URL that starts with https:// and a host")
+		return false
+	}
+	rule.To = to
+	if len(tokens) == 3 {
+		if rule.Status, ok = parseStatus(tokens[2]); !ok {
+			p.report.add(n, BadStatus, tokens[2], "not a status: write 301, 302, 303, 307 or 308, or 200 to serve the destination without redirecting")
+			return false
+		}
+	}
+	first, again := p.accepted[rule.From]
+	switch {
+	case kind != secure && leadsToIndex(rule.From, to):
+		p.report.add(n, Loop, rule.From+" "+to, "this would never end, as index pages are themselves redirected to their directory: remove the rule (a site without a 404.html serves /index.html for every path), or name another page")
+	case again:
+		p.report.add(n, Duplicate, rule.From, "line %d has this source already and wins: remove one of them (the query of a source is ignored)", first)
+	case rule.Status == 200 && kind == secure:
+		p.accepted[rule.From] = n
+		p.report.add(n, ProxyAbsolute, token, "status 200 serves a path of this site and does not proxy: write a path, or redirect with 302")
+	default:
+		p.accepted[rule.From] = n
+		if rule.Status != 200 && rule.dest.anyHost() {
+			p.report.warn(n, OpenRedirect, token, "whoever makes the link chooses the host this leads to: write the end of the host's name, such as :name.example.com")
+		}
+		return true
+	}
+	return false
+}
+
+// parseStatus knows the statuses in their one spelling: the original takes whatever JavaScript takes for such a number.
+func parseStatus(token string) (int, bool) {
+	switch token {
+	case "200":
+		return 200, true
+	case "301":
+		return 301, true
+	case "302":
+		return 302, true
+	case "303":
+		return 303, true
+	case "307":
+		return 307, true
+	case "308":
+		return 308, true
+	}
+	return 0, false
+}
+
+// leadsToIndex recognises /* /index.html and its like.
+func leadsToIndex(from, to string) bool {
+	return (strings.HasSuffix(from, "/") || strings.HasSuffix(from, "/*")) &&
+		(strings.HasSuffix(to, "/index") || strings.HasSuffix(to, "/index.html"))
+}
+
+func (p *redirectParser) keep(rule redirect, els []element) {
+	id := int32(len(p.out.rules))
+	if p.dynamicRule {
+		rule.source = int32(len(p.sources))
+		p.sources = append(p.sources, compile(els, '/'))
+		p.out.order = append(p.out.order, id)
+	} else {
+		p.out.static[rule.From] = id
+	}
+	p.out.rules = append(p.out.rules, rule)
+}
+
+// warnOfLoops finds redirects that lead to each other for ever. Only rules without placeholders in the destination are
+// followed, each of them once.
+func (p *redirectParser) warnOfLoops() {
+	const unseen, done = 0, -1
+	state := make([]int, len(p.out.rules))
+	for i := range p.out.rules {
+		trail := i + 1
+		n, ok := i, true
+		for ok && state[n] == unseen {
+			state[n] = trail
+			n, ok = p.next(n)
+		}
+		if ok && state[n] == trail {
+			rule := &p.out.rules[n].Redirect
+			p.report.warn(rule.Line, RedirectLoop, rule.From+" "+rule.To, "following this redirect leads back to it: change the destination, or remove one of the rules on the way")
+		}
+		for n, ok = i, true; ok && state[n] == trail; n, ok = p.next(n) {
+			state[n] = done
+		}
+	}
+}
+
+// next is the rule that answers where rule n leads.
+func (p *redirectParser) next(n int) (int, bool) {
+	rule := &p.out.rules[n]
+	if rule.Status == 200 || rule.dest.kind != local || !rule.dest.constant {
+		return 0, false
+	}
+	return p.out.Find(rule.dest.path[0].text)
+}
