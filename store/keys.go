@@ -13,7 +13,7 @@ import (
 // numeric order; a variable-length part always comes last.
 //
 //	prefix  key after it                         value
-//	m       name of the record                   format version (uvarint) · head · check value of a secret
+//	m       name of the record                   format version (uvarint) · head · base domain · check value of a secret
 //	r       host key (16)                        route
 //	w       key of the parent host (16)          route of "*." + parent
 //	v       revision (8)                         commit: its time, and each touched route's previous value
@@ -39,8 +39,9 @@ import (
 //
 // Keys of the first table:
 var (
-	keyFormat = []byte("mformat")
-	keyHead   = []byte("mhead")
+	keyFormat     = []byte("mformat")
+	keyHead       = []byte("mhead")
+	keyBaseDomain = []byte("mdomain")
 )
 
 const (

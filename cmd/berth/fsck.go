@@ -28,11 +28,10 @@ const maxListedProblems = 1000
 
 func newFsckCommand(a *app) *cobra.Command {
 	var offline, skipContent bool
-	var domain string
 	c := a.withServer(a.verb("fsck", nil, "Recompute routes, manifests and blobs and compare: exit 0 means all is well", `Reads everything that is stored. The server goes on serving meanwhile. --offline opens the directory of --data
-itself, which no server may have open, and then needs the --domain that the server has.`,
+itself, which no server may have open.`,
 		func(ctx context.Context, _ []string) error {
-			raw, err := a.fsck(ctx, offline, skipContent, domain)
+			raw, err := a.fsck(ctx, offline, skipContent)
 			if err != nil {
 				return fmt.Errorf("fsck: %w", err)
 			}
@@ -46,12 +45,11 @@ itself, which no server may have open, and then needs the --domain that the serv
 			return nil
 		}))
 	c.Flags().BoolVar(&offline, "offline", false, "open the directory of --data instead of asking a server")
-	c.Flags().StringVar(&domain, "domain", defaultDomain, "base `domain` that the server was started with, for --offline")
 	c.Flags().BoolVar(&skipContent, "skip-content", false, "compare the sizes of blobs only")
 	return c
 }
 
-func (a *app) fsck(ctx context.Context, offline, skipContent bool, domain string) (json.RawMessage, error) {
+func (a *app) fsck(ctx context.Context, offline, skipContent bool) (json.RawMessage, error) {
 	if !offline {
 		return a.call(ctx, func(*client.Client) client.Request {
 			return client.Request{Method: http.MethodPost, Path: client.Join("berth", "fsck"), Slow: true,
@@ -59,7 +57,7 @@ func (a *app) fsck(ctx context.Context, offline, skipContent bool, domain string
 		})
 	}
 	result := fsckResult{List: []control.Problem{}}
-	err := server.Offline(ctx, a.server.data, domain, a.stderr, func(o server.Opened) (err error) {
+	err := server.Offline(ctx, a.server.data, a.stderr, func(o server.Opened) (err error) {
 		result.FsckReport, err = o.Control.Fsck(ctx, control.FsckOptions{SkipContent: skipContent}, func(p control.Problem) {
 			if len(result.List) < maxListedProblems {
 				result.List = append(result.List, p)

@@ -64,7 +64,7 @@ func (a *app) sweep(ctx context.Context, offline, dryRun bool, grace string) (js
 		})
 	}
 	var report control.SweepReport
-	err := server.Offline(ctx, a.server.data, defaultDomain, a.stderr, func(o server.Opened) (err error) {
+	err := server.Offline(ctx, a.server.data, a.stderr, func(o server.Opened) (err error) {
 		report, err = o.Control.Sweep(ctx, options)
 		return err
 	})

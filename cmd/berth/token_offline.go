@@ -16,7 +16,7 @@ func (a *app) makeTokenOffline(ctx context.Context, req tokenRequest) (json.RawM
 		in.ExpiresOn = *req.Expires
 	}
 	var made control.TokenObject
-	err := server.Offline(ctx, a.server.data, defaultDomain, a.stderr, func(o server.Opened) error {
+	err := server.Offline(ctx, a.server.data, a.stderr, func(o server.Opened) error {
 		account, err := o.Store.AccountByID(a.server.account)
 		if err != nil {
 			return fmt.Errorf("account %q: %w", a.server.account, err)

@@ -26,6 +26,9 @@ const (
 // The file is written before the record. After a crash between the two, the next start finds no record and writes the
 // file anew; the other way round nobody would ever know the token of the record.
 func (s *Service) Bootstrap(ctx context.Context) error {
+	if err := s.keepDomain(ctx); err != nil {
+		return err
+	}
 	path := filepath.Join(s.opts.DataDir, AdminTokenFile)
 	administered, err := s.administered()
 	if err != nil {
@@ -47,6 +50,27 @@ func (s *Service) Bootstrap(ctx context.Context) error {
 	}
 	s.deps.Log.Info("made the server admin's token", slog.String("file", path))
 	return nil
+}
+
+// keepDomain remembers the base domain at the first start and refuses another one at a later: the records of all hosts are
+// under hashes of their names, so a changed domain would answer every one of them with "not found", without a word.
+func (s *Service) keepDomain(ctx context.Context) error {
+	stored, err := s.deps.Store.BaseDomain()
+	if err != nil {
+		return fmt.Errorf("read the base domain: %w", err)
+	}
+	switch stored {
+	case s.opts.Domain:
+		return nil
+	case "":
+		_, err := s.deps.Store.Update(ctx, func(tx *store.Tx) error { return tx.SetBaseDomain(s.opts.Domain) })
+		if err != nil {
+			return fmt.Errorf("store the base domain: %w", err)
+		}
+		return nil
+	}
+	return fmt.Errorf("this data directory was made for --domain %s, and every host in it is below that: start with it again, or give --domain %s a data directory of its own",
+		stored, s.opts.Domain)
 }
 
 // administered says whether there are the default account and a server admin whose token still lives, in any account.

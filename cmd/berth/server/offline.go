@@ -22,18 +22,19 @@ type Opened struct {
 	Store   *store.Store
 }
 
-// Offline opens the data directory of a server of that domain, which no server may have open, and lends it to fn. It makes nothing: a
+// Offline opens a server's data directory, which no server may have open, and lends it to fn. It makes nothing: a
 // directory that is not a server's is a mistake.
-func Offline(ctx context.Context, dir, domain string, stderr io.Writer, fn func(Opened) error) error {
+func Offline(ctx context.Context, dir string, stderr io.Writer, fn func(Opened) error) error {
 	if _, err := os.Stat(filepath.Join(dir, "db")); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s is not a data directory: there is no db in it; name the one that `berth serve` used with --data", dir)
 	}
 	s := Defaults()
-	s.Data, s.Domain, s.LogLevel = dir, domain, "warn"
+	s.Data, s.LogLevel = dir, "warn"
 	c, err := s.check()
 	if err != nil {
 		return &SettingsError{err}
 	}
+	c.storedDomain = true
 	n, err := c.open(c.newLog(stderr), "http")
 	if err != nil {
 		return err

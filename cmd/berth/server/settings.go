@@ -65,6 +65,8 @@ type checked struct {
 	level   slog.Level
 	proxies []netip.Prefix
 	tls     *certificate // nil: plain HTTP
+	// storedDomain takes the domain that the data directory was made for instead of the one in Settings.
+	storedDomain bool
 }
 
 // check reports every fault of the settings. It opens nothing but the certificate.

@@ -37,6 +37,13 @@ func (c *checked) open(log *slog.Logger, publicURL string) (*node, error) {
 	}
 	c.Data = data.Dir
 	n := &node{data: data}
+	if c.storedDomain {
+		if domain, err := data.Store.BaseDomain(); err != nil {
+			return nil, errors.Join(err, n.close())
+		} else if domain != "" {
+			c.Domain = domain
+		}
+	}
 	if err := n.wire(c, log, publicURL); err != nil {
 		return nil, errors.Join(err, n.close())
 	}
