@@ -48,7 +48,8 @@ fuzz-short:
 
 crash: build ## CRASH_ROUNDS (200) rounds of kill -9 under load
 	$(GO) test -tags e2e -count=1 -timeout 120m ./cmd/berth/e2e -run TestCrash -berth $(CURDIR)/$(BIN) -crash-rounds $(CRASH_ROUNDS)
-	$(GO) test -count=1 -timeout 60m ./store ./assets/blob -run 'Crash|PowerLoss' -long
+	BERTH_CRASH=long $(GO) test -count=1 -timeout 60m ./store -run 'PowerCut|DiskError'
+	$(GO) test -count=1 -timeout 60m ./assets/blob -run 'Sweep|PowerLoss'
 
 bench: ## the benchmarks; both sides of each comparison in one run
 	$(GO) test -run '^$$' -bench . -benchmem ./bench/... ./router/... ./assets/... ./store/...
