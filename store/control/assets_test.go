@@ -79,6 +79,14 @@ func TestAssetsAreAskedForOnce(t *testing.T) {
 	if info, err := s.deps.Blobs.Stat(s.claims(t, "docs", hello)[0].Blob.Digest); err != nil || !info.Touched.Equal(s.clock.Now()) {
 		t.Errorf("touched at %v, %v; want %v", info.Touched, err, s.clock.Now())
 	}
+	// Hashes other than those that were just asked about are work of their own.
+	s.clock.advance(30 * time.Hour)
+	up = a.uploader("docs")
+	up.missing(empty)
+	up.must("POST", "/pages/assets/upsert-hashes", map[string][]string{"hashes": {hello}})
+	if info, err := s.deps.Blobs.Stat(s.claims(t, "docs", hello)[0].Blob.Digest); err != nil || !info.Touched.Equal(s.clock.Now()) {
+		t.Errorf("touched at %v, %v; want %v", info.Touched, err, s.clock.Now())
+	}
 	up.must("POST", "/pages/assets/upload", upload(map[string]string{hello: "hello\n"})) // again, as a retry does
 	if claims := s.claims(t, "docs", hello); len(claims) != 1 {
 		t.Errorf("%d claims of the same bytes", len(claims))
