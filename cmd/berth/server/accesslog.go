@@ -1,18 +1,19 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"sync"
+	"sync/atomic"
+	"syscall"
 )
 
-// logFile is the access log's file, which rotation moves away and SIGHUP opens again.
+// logFile is the access log's file, which rotation moves away and SIGHUP opens again. No lock is held while it is
+// written: a pipe that nobody reads blocks a write for ever, and only Close can end that.
 type logFile struct {
 	path string
-
-	mu   sync.Mutex // guards file
-	file *os.File
+	file atomic.Pointer[os.File]
 }
 
 func openLogFile(path string) (*logFile, error) {
@@ -23,33 +24,35 @@ func openLogFile(path string) (*logFile, error) {
 	return l, nil
 }
 
-// reopen goes on in a new file if it can, else in the old one.
+// reopen goes on in a new file if it can, else in the old one. Opening does not block either: a pipe without a reader is
+// an error.
 func (l *logFile) reopen() error {
-	file, err := os.OpenFile(l.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
+	file, err := os.OpenFile(l.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o640)
+	if errors.Is(err, syscall.ENXIO) {
+		return fmt.Errorf("--access-log %s: nobody reads this pipe: start its reader first", l.path)
+	}
 	if err != nil {
 		return fmt.Errorf("--access-log: %w", err)
 	}
-	l.mu.Lock()
-	old := l.file
-	l.file = file
-	l.mu.Unlock()
-	if old != nil {
+	if old := l.file.Swap(file); old != nil {
 		return old.Close()
 	}
 	return nil
 }
 
+// Write is called by one goroutine. A line that was on its way when the file was swapped goes to the new one.
 func (l *logFile) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.file.Write(p)
+	for {
+		file := l.file.Load()
+		n, err := file.Write(p)
+		if errors.Is(err, os.ErrClosed) && n == 0 && l.file.Load() != file {
+			continue
+		}
+		return n, err
+	}
 }
 
-func (l *logFile) Close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.file.Close()
-}
+func (l *logFile) Close() error { return l.file.Load().Close() }
 
 // accessLog is where the edge writes its log: nil for nowhere.
 func (c *checked) accessLog(stdout io.Writer) (io.Writer, *logFile, error) {
