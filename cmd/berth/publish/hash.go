@@ -44,13 +44,13 @@ func Hash(ctx context.Context, files []*File) error {
 func (f *File) hash() error {
 	file, err := os.Open(f.Disk)
 	if err != nil {
-		return fmt.Errorf("hash: %w", err)
+		return fmt.Errorf("hash: %w", shownError(err))
 	}
 	defer file.Close()
 	counter := &countingReader{r: file}
 	key, err := manifest.ComputeAssetKey(counter, manifest.Extension(f.Path))
 	if err != nil {
-		return fmt.Errorf("hash %s: %w", f.Disk, err)
+		return fmt.Errorf("hash %s: %w", shown(f.Disk), shownError(err))
 	}
 	f.Key, f.Size = key, counter.n
 	return nil

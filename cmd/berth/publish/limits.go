@@ -39,7 +39,7 @@ func (s *Site) CheckSizes(limit int64) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d file(s) over the limit of %s a file; nothing was sent:", len(over), Bytes(limit))
 	for _, f := range over[:min(len(over), showAtMost)] {
-		fmt.Fprintf(&b, "\n  %s  %s", Bytes(f.Size), f.Path)
+		fmt.Fprintf(&b, "\n  %s  %s", Bytes(f.Size), shown(f.Path))
 	}
 	if n := len(over) - showAtMost; n > 0 {
 		fmt.Fprintf(&b, "\n  … and %d more", n)
@@ -71,7 +71,7 @@ func (s *Site) CheckCount(limit int) error {
 		}
 	}
 	return fmt.Errorf("%d files are more than the %d that the server takes in one deployment; no file was sent\n  %d of them are below %s",
-		len(s.Files), limit, per[most], most)
+		len(s.Files), limit, per[most], shown(most))
 }
 
 // Bytes writes a size for people.

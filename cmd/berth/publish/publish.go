@@ -90,10 +90,10 @@ func Publish(ctx context.Context, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	uploaded := int(p.sent.files.Load())
+	sent := p.sent.total()
 	return Result{
 		Deployment: deployment, Created: created, Files: len(site.Files),
-		UploadedFiles: uploaded, SkippedFiles: max(len(site.Files)-uploaded, 0), UploadedBytes: p.sent.bytes.Load(),
+		UploadedFiles: sent.files, SkippedFiles: len(site.Files) - sent.files, UploadedBytes: sent.bytes,
 	}, nil
 }
 

@@ -196,6 +196,29 @@ func TestPublishSendsAgainWhatIsRefused(t *testing.T) {
 	}
 }
 
+// What the server lost and was sent once more is still one file of the site.
+func TestPublishCountsAFileOnce(t *testing.T) {
+	f := newFakeAPI(t)
+	f.before = func(w http.ResponseWriter, _ *http.Request, name string, nth int) bool {
+		if name != "deploy" || nth > 0 {
+			return false
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		clear(f.stored)
+		fail(w, 400, 8000011, "no longer kept")
+		return true
+	}
+	res, _, err := publishTo(t, f, writeTree(t, map[string]string{"a.html": "one", "b.html": "two"}), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Deployment = nil
+	if d := cmp.Diff(Result{Files: 2, UploadedFiles: 2, UploadedBytes: 6}, res); d != "" || f.received != 4 {
+		t.Errorf("%d received (-want +got)\n%s", f.received, d)
+	}
+}
+
 func TestPublishFails(t *testing.T) {
 	f502 := func(w http.ResponseWriter, _ *http.Request, name string, _ int) bool {
 		if name == "project" {

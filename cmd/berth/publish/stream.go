@@ -126,14 +126,14 @@ func fault(f *File, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &client.BodyError{Err: fmt.Errorf("%s: %w", f.Disk, err)}
+	return &client.BodyError{Err: fmt.Errorf("%s: %w", shown(f.Disk), err)}
 }
 
 func (s *stream) open() error {
 	f := s.files[s.next-1]
 	file, err := os.Open(f.Disk)
 	if err != nil {
-		return fmt.Errorf("%w (%w)", ErrChanged, err)
+		return fmt.Errorf("%w (%w)", ErrChanged, shownError(err))
 	}
 	s.file, s.left, s.hasher = file, f.Size, blake3.New()
 	head := itemHead(f)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
-	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -19,8 +18,30 @@ const parallelUploads = 3
 
 // tally is what was sent, counted once however often it had to be sent.
 type tally struct {
-	files atomic.Int64
-	bytes atomic.Int64
+	mu    sync.Mutex // guards all below
+	files map[*File]bool
+	bytes int64
+}
+
+// add counts files. Those of one content are always sent as the same one of them, see distinct.
+func (t *tally) add(files []*File) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.files == nil {
+		t.files = make(map[*File]bool, len(files))
+	}
+	for _, f := range files {
+		if !t.files[f] {
+			t.files[f] = true
+			t.bytes += f.Size
+		}
+	}
+}
+
+func (t *tally) total() amount {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return amount{len(t.files), t.bytes}
 }
 
 // missing asks which of files the server lacks.
@@ -94,8 +115,7 @@ func (p *publisher) sendBucket(ctx context.Context, whole *bucket) error {
 		return err
 	}
 	d.settle(amount{len(whole.files), whole.bytes})
-	p.sent.files.Add(int64(len(whole.files)))
-	p.sent.bytes.Add(whole.bytes)
+	p.sent.add(whole.files)
 	return nil
 }
 
@@ -154,7 +174,7 @@ func (p *publisher) post(ctx context.Context, jwt string, b *bucket, d *delivery
 func (p *publisher) postHalves(ctx context.Context, jwt string, b *bucket, d *delivery, cause error) error {
 	if len(b.files) == 1 {
 		return fmt.Errorf("%w\n  %s (%s) is too large for the server or a proxy before it: raise its limit (nginx: client_max_body_size 64m)",
-			cause, b.files[0].Path, Bytes(b.bytes))
+			cause, shown(b.files[0].Path), Bytes(b.bytes))
 	}
 	var halves [2]bucket
 	for i, f := range b.files {

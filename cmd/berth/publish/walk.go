@@ -45,10 +45,10 @@ type Site struct {
 func Walk(ctx context.Context, dir string) (*Site, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
-		return nil, fmt.Errorf("read the site: %w", err)
+		return nil, fmt.Errorf("read the site: %w", shownError(err))
 	}
 	if !info.IsDir() {
-		return nil, fmt.Errorf("read the site: %s is a file; give the directory that holds the built site", dir)
+		return nil, fmt.Errorf("read the site: %s is a file; give the directory that holds the built site", shown(dir))
 	}
 	w := &walker{ctx: ctx, site: &Site{Dir: dir}}
 	if err := w.dir("", []os.FileInfo{info}); err != nil {
@@ -70,11 +70,11 @@ func (w *walker) dir(rel string, above []os.FileInfo) error {
 		return context.Cause(w.ctx)
 	}
 	if len(above) > maxDepth {
-		return fmt.Errorf("read the site: %s is nested more than %d directories deep", filepath.Join(w.site.Dir, rel), maxDepth)
+		return fmt.Errorf("read the site: %s is nested more than %d directories deep", shown(filepath.Join(w.site.Dir, rel)), maxDepth)
 	}
 	list, err := os.ReadDir(filepath.Join(w.site.Dir, rel))
 	if err != nil {
-		return fmt.Errorf("read the site: %w", err)
+		return fmt.Errorf("read the site: %w", shownError(err))
 	}
 	for _, e := range list {
 		if w.entries++; w.entries > maxEntries {
@@ -98,18 +98,18 @@ func (w *walker) entry(rel string, e fs.DirEntry, above []os.FileInfo) error {
 	}
 	if err != nil {
 		if e.Type()&fs.ModeSymlink != 0 && errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("read the site: the symbolic link %s leads nowhere: mend or remove it", disk)
+			return fmt.Errorf("read the site: the symbolic link %s leads nowhere: mend or remove it", shown(disk))
 		}
-		return fmt.Errorf("read the site: %w", err)
+		return fmt.Errorf("read the site: %w", shownError(err))
 	}
 	switch {
 	case info.IsDir():
 		if slices.ContainsFunc(above, func(a os.FileInfo) bool { return os.SameFile(a, info) }) {
-			return fmt.Errorf("read the site: the symbolic link %s leads to a directory that contains it", disk)
+			return fmt.Errorf("read the site: the symbolic link %s leads to a directory that contains it", shown(disk))
 		}
 		return w.dir(rel, append(slices.Clip(above), info))
 	case !info.Mode().IsRegular():
-		w.site.Skipped = append(w.site.Skipped, fmt.Sprintf("%s is not a regular file (%s): left out", disk, info.Mode().Type()))
+		w.site.Skipped = append(w.site.Skipped, fmt.Sprintf("%s is not a regular file (%s): left out", shown(disk), info.Mode().Type()))
 		return nil
 	}
 	return w.file("/"+rel, disk, info.Size())

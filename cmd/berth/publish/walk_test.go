@@ -119,3 +119,37 @@ func TestBytes(t *testing.T) {
 		}
 	}
 }
+
+// A file's name must not begin a line of a CI log of its own making: some of them obey such lines.
+func TestNamesStayInTheirLine(t *testing.T) {
+	const name = "a\n::error::b"
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, name), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	site, err := Walk(t.Context(), dir)
+	if err != nil || len(site.Skipped) != 1 {
+		t.Fatalf("%v, %v", site, err)
+	}
+	texts := map[string]string{"skipped": site.Skipped[0]}
+
+	file := &File{Path: "/" + name, Disk: filepath.Join(dir, "gone"+name), Size: 2}
+	large := &Site{Files: []*File{file}}
+	texts["too large"] = strings.TrimPrefix(large.CheckSizes(1).Error(), "1 file(s) over the limit of 1 B a file; nothing was sent:\n")
+	below := &File{Path: "/" + name + "/x"}
+	texts["too many"] = strings.Replace((&Site{Files: []*File{below, below}}).CheckCount(1).Error(), "\n", "", 1)
+	texts["gone"] = file.hash().Error()
+	_, err = Walk(t.Context(), file.Disk)
+	texts["no directory"] = err.Error()
+	texts["fault"] = fault(file, ErrChanged).Error()
+	if err := os.Symlink("nowhere", filepath.Join(dir, name+"2")); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Walk(t.Context(), dir)
+	texts["dangling"] = err.Error()
+	for what, text := range texts {
+		if strings.Contains(text, "\n") || !strings.Contains(text, `a\n::error::b`) {
+			t.Errorf("%s: %q", what, text)
+		}
+	}
+}
