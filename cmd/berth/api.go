@@ -48,9 +48,13 @@ func (a *app) client() (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return client.New(client.Options{
+	c, err := client.New(client.Options{
 		API: a.server.api, Token: token, Account: a.server.account, CAFile: a.server.ca, UserAgent: "berth/" + release,
 	})
+	if err != nil {
+		return nil, &usageError{err: err} // it looks at its options only
+	}
+	return c, nil
 }
 
 func (a *app) findToken() (string, error) {

@@ -46,6 +46,33 @@ Exit status: 0 done, 1 failed, 2 wrong usage.`)
 	return root
 }
 
+// correctCobras makes the commands that cobra adds refuse what they do not know: of themselves they show a help text
+// and exit with 0. The output of root must be set before: cobra takes note of it here.
+func correctCobras(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "completion":
+			c.Args, c.RunE = cobra.ArbitraryArgs, onlyVerbs
+		case "help":
+			c.RunE = help
+		}
+	}
+}
+
+// help shows the help of the command that args name.
+func help(c *cobra.Command, args []string) error {
+	about, rest, err := c.Root().Find(args)
+	if err != nil {
+		return usage(c.Root(), err)
+	}
+	if len(rest) > 0 && about.HasSubCommands() {
+		return onlyVerbs(about, rest)
+	}
+	return about.Help()
+}
+
 // configure gives the flags what the command line did not say.
 func (a *app) configure(c *cobra.Command, _ []string) error {
 	if isCobras(c) {
@@ -89,17 +116,20 @@ func usage(c *cobra.Command, err error) error {
 // noun is a command that only has verbs.
 func (a *app) noun(name, short, long string) *cobra.Command {
 	c := &cobra.Command{Use: name, Short: short, Long: long, Args: cobra.ArbitraryArgs, SuggestionsMinimumDistance: 2}
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return usage(c, fmt.Errorf("%s what? One of %s", c.CommandPath(), strings.Join(verbs(c), ", ")))
-		}
-		err := fmt.Errorf("there is no command \"%s %s\"", c.CommandPath(), args[0])
-		if like := c.SuggestionsFor(args[0]); len(like) > 0 {
-			err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(like, " or "))
-		}
-		return usage(c, err)
-	}
+	c.RunE = onlyVerbs
 	return c
+}
+
+// onlyVerbs refuses a noun without a verb, or with one that it does not have.
+func onlyVerbs(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return usage(c, fmt.Errorf("%s what? One of %s", c.CommandPath(), strings.Join(verbs(c), ", ")))
+	}
+	err := fmt.Errorf("there is no command \"%s %s\"", c.CommandPath(), args[0])
+	if like := c.SuggestionsFor(args[0]); len(like) > 0 {
+		err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(like, " or "))
+	}
+	return usage(c, err)
 }
 
 func verbs(c *cobra.Command) []string {

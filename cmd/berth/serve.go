@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -55,11 +56,20 @@ SIGTERM and Ctrl-C drain and stop; a second one stops at once. SIGHUP opens the 
 	return c
 }
 
+// siteURL is the form of the sites' addresses.
+func siteURL(st server.Status) string {
+	scheme, port, found := strings.Cut(st.PublicURL, ":")
+	if found {
+		port = ":" + port
+	}
+	return scheme + "://PROJECT." + st.Domain + port
+}
+
 // writeStarted says where things are, and what to type next.
 func writeStarted(w io.Writer, st server.Status, s server.Settings) {
 	fmt.Fprintf(w, "berth %s serves\n", version())
 	fields(w, [][2]string{
-		{"  sites", fmt.Sprintf("%s, as http://PROJECT.%s", st.HTTP, st.Domain)},
+		{"  sites", fmt.Sprintf("%s, as %s", st.HTTP, siteURL(st))},
 		{"  API", st.APIURL},
 		{"  data", st.Data},
 		{"  admin token", st.TokenFile},

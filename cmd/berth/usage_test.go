@@ -60,6 +60,12 @@ func TestUsageFaults(t *testing.T) {
 		"serve --config none.toml":               "none.toml",
 		"serve extra":                            `"extra" is one argument too many`,
 		"serve --site-cache lots":                `"lots" is not a size`,
+		"project list --token x --api ftp://x":   "is not of the form http://HOST:PORT",
+		"project list --token x --api-ca none":   "--api-ca",
+		"completion":                             "berth completion what? One of bash, fish",
+		"completion tcsh":                        `there is no command "berth completion tcsh"`,
+		"help projct":                            `there is no command "berth projct"; did you mean project?`,
+		"help project lst":                       "did you mean list",
 	} {
 		t.Run(args, func(t *testing.T) {
 			status, stdout, stderr := runHere(t, strings.Fields(args)...)
@@ -75,8 +81,6 @@ func TestFailures(t *testing.T) {
 	for args, want := range map[string]string{
 		"project list":                              "no API token: give --token or BERTH_API_TOKEN",
 		"project list --token x " + nowhere:         "nothing listens there: start `berth serve`",
-		"project list --token x --api ftp://x":      "is not of the form http://HOST:PORT",
-		"project list --token x --api-ca none":      "--api-ca",
 		"fsck --offline":                            "is not a data directory",
 		"sweep --offline":                           "is not a data directory",
 		"token create --offline --scope server":     "is not a data directory",
@@ -98,7 +102,9 @@ func TestFailures(t *testing.T) {
 func TestHelpIsNoMistake(t *testing.T) {
 	for args, want := range map[string]string{
 		"--help":                   "Available Commands",
+		"help":                     "Available Commands",
 		"help deploy":              "Uploads the files of DIR",
+		"help token create":        "Scopes: server",
 		"deployment delete --help": "--older-than",
 		"--version":                "berth " + release,
 		"version --json":           `"version":"` + release,

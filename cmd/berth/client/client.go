@@ -181,7 +181,7 @@ func (c *Client) Do(ctx context.Context, req Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, c.networkError(ctx, req, err)
 	}
-	return decode(req, res, text)
+	return c.decode(req, res, text)
 }
 
 // Into is Do with the result decoded.

@@ -79,6 +79,9 @@ func TestDo(t *testing.T) {
 			if string(got.Result) != c.result {
 				t.Errorf("result %s, want %s", got.Result, c.result)
 			}
+			if c.want == "is this address a Berth API?" && !strings.Contains(err.Error(), srv.URL+"/client/v4/x") {
+				t.Errorf("error %v does not say which address", err)
+			}
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want %q in it", err, c.want)
 			}

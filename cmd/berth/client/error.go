@@ -31,6 +31,7 @@ type Detail struct {
 
 // Error is a refusal by the server.
 type Error struct {
+	Base         string // address of the API
 	Method, Path string
 	Status       int
 	Details      []Detail
@@ -40,15 +41,15 @@ type Error struct {
 
 func (e *Error) Error() string {
 	if e.Location != "" && len(e.Details) == 0 {
-		return fmt.Sprintf("%s %s: redirected to %s: point --api (BERTH_API) at the address that answers itself", e.Method, e.Path, e.Location)
+		return fmt.Sprintf("%s %s%s: redirected to %s: point --api (BERTH_API) at the address that answers itself", e.Method, e.Base, e.Path, e.Location)
 	}
 	if len(e.Details) == 0 {
 		hint := "is this address a Berth API?"
 		if e.Status >= 500 {
 			hint = "the server, or a proxy before it, is in trouble"
 		}
-		return fmt.Sprintf("%s %s: the answer is %d %s without a readable reason (%q): %s",
-			e.Method, e.Path, e.Status, http.StatusText(e.Status), e.Malformed, hint)
+		return fmt.Sprintf("%s %s%s: the answer is %d %s without a readable reason (%q): %s",
+			e.Method, e.Base, e.Path, e.Status, http.StatusText(e.Status), e.Malformed, hint)
 	}
 	var parts []string
 	for _, d := range e.Details {
@@ -143,7 +144,7 @@ func (e *BodyError) Error() string { return e.Err.Error() }
 func (e *BodyError) Unwrap() error { return e.Err }
 
 // decode turns an answer into a result or an *Error. Success is what the body says, not the status.
-func decode(req Request, res *http.Response, text []byte) (Answer, error) {
+func (c *Client) decode(req Request, res *http.Response, text []byte) (Answer, error) {
 	var env struct {
 		Success  *bool           `json:"success"`
 		Errors   []Detail        `json:"errors"`
@@ -154,7 +155,7 @@ func decode(req Request, res *http.Response, text []byte) (Answer, error) {
 	if len(text) == 0 && res.StatusCode == http.StatusNoContent {
 		return Answer{Result: json.RawMessage("null")}, nil
 	}
-	failure := &Error{Method: req.Method, Path: req.Path, Status: res.StatusCode, Location: res.Header.Get("Location")}
+	failure := &Error{Base: c.base, Method: req.Method, Path: req.Path, Status: res.StatusCode, Location: res.Header.Get("Location")}
 	if err := json.Unmarshal(text, &env); err != nil || env.Success == nil {
 		failure.Malformed = string(text[:min(len(text), 100)])
 		return Answer{}, failure
