@@ -3,26 +3,46 @@ package blob
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"berth/assets/manifest"
 )
 
+// Ref is a blob as a record names it: with the size that it must have.
+type Ref struct {
+	Digest manifest.Digest
+	Size   int64
+}
+
 // Touch restarts a blob's grace. A touch is not synced: after a loss of power the blob may look older, which matters to
 // no record, since those that were committed are what a sweep goes by.
-func (d *Dir) Touch(g manifest.Digest) error {
-	s := d.stripe(g)
+func (d *Dir) Touch(g manifest.Digest) error { return d.TouchRef(Ref{g, anySize}) }
+
+// TouchRef is Touch for who knows the size. A blob of another size was cut short from outside: it is ErrNotFound (and
+// ErrCorrupt), so that its bytes are uploaded again, which heals it.
+func (d *Dir) TouchRef(r Ref) error {
+	s := d.stripe(r.Digest)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fi, err := d.usable(g)
-	if err == nil {
-		err = d.refresh(g, fi.mtime)
-	}
-	if err != nil {
-		return fmt.Errorf("touch blob %s: %w", label(g), err)
+	if err := d.touchLocked(r); err != nil {
+		return fmt.Errorf("touch blob %s: %w", label(r.Digest), err)
 	}
 	return nil
+}
+
+const anySize = -1
+
+func (d *Dir) touchLocked(r Ref) error {
+	fi, err := d.usable(r.Digest)
+	if err != nil {
+		return err
+	}
+	if r.Size != anySize && fi.size != r.Size {
+		return fmt.Errorf("%w: %w: %d bytes, want %d", ErrNotFound, ErrCorrupt, fi.size, r.Size)
+	}
+	return d.refresh(r.Digest, fi.mtime)
 }
 
 // refresh sets the time of a stored blob unless it is recent; the stripe is locked, or the blob pinned. A time in the
@@ -41,30 +61,34 @@ func (d *Dir) refresh(g manifest.Digest, was time.Time) error {
 // It touches because a sweep cannot look at the records and remove in one step: a blob may be pinned, named by a record
 // and unpinned between the two.
 func (d *Dir) Pin(gs ...manifest.Digest) (unpin func(), missing []manifest.Digest) {
-	pinned := make([]manifest.Digest, len(gs))
-	copy(pinned, gs)
-	for _, g := range pinned {
-		if !d.pinOne(g) {
-			missing = append(missing, g)
+	refs := make([]Ref, len(gs))
+	for i, g := range gs {
+		refs[i] = Ref{g, anySize}
+	}
+	return d.PinRefs(refs...)
+}
+
+// PinRefs is Pin for who knows the sizes: a blob of another size cannot be used either.
+func (d *Dir) PinRefs(rs ...Ref) (unpin func(), missing []manifest.Digest) {
+	pinned := slices.Clone(rs)
+	for _, r := range pinned {
+		if !d.pinOne(r) {
+			missing = append(missing, r.Digest)
 		}
 	}
 	return sync.OnceFunc(func() {
-		for _, g := range pinned {
-			d.unpin(g)
+		for _, r := range pinned {
+			d.unpin(r.Digest)
 		}
 	}), missing
 }
 
-func (d *Dir) pinOne(g manifest.Digest) (usable bool) {
-	s := d.stripe(g)
+func (d *Dir) pinOne(r Ref) (usable bool) {
+	s := d.stripe(r.Digest)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pin(g)
-	fi, err := d.usable(g)
-	if err == nil {
-		err = d.refresh(g, fi.mtime)
-	}
-	return err == nil
+	s.pin(r.Digest)
+	return d.touchLocked(r) == nil
 }
 
 // Remove deletes a blob unless it is pinned or was touched at or after touchedBefore (ErrInUse). Files that have it open
