@@ -211,6 +211,14 @@ func TestRequestsPerForwardedClient(t *testing.T) {
 	}
 }
 
+func TestTrustedProxiesThatMatchNobody(t *testing.T) {
+	for _, p := range []netip.Prefix{{}, netip.MustParsePrefix("::ffff:10.0.0.0/104")} {
+		if err := (Options{TrustedProxies: []netip.Prefix{p}}).Check(); err == nil || !strings.Contains(err.Error(), "TrustedProxies") {
+			t.Errorf("%v: %v", p, err)
+		}
+	}
+}
+
 func TestClient(t *testing.T) {
 	w := newWorld()
 	s, err := newServer(w, w, w.blobs, nil, Options{TrustedProxies: []netip.Prefix{

@@ -103,6 +103,9 @@ func (o Options) withDefaults() (Options, error) {
 	for _, p := range o.TrustedProxies {
 		if !p.IsValid() {
 			errs = append(errs, fmt.Errorf("TrustedProxies: %v is not an address range", p))
+		} else if p.Addr().Is4In6() {
+			// A peer's address is unmapped before it is compared, so this range would match nobody.
+			errs = append(errs, fmt.Errorf("TrustedProxies: write %v as a range of IPv4 addresses", p))
 		}
 	}
 	if o.MaxTargetBytes > o.MaxHeaderBytes {
