@@ -136,8 +136,9 @@ func BenchmarkAnswer(b *testing.B) {
 			var dst []byte
 			b.ReportAllocs()
 			for b.Loop() {
-				n, ok := r.Find(path)
-				if dst, ok = r.Answer(dst[:0], n, &req); !ok {
+				n, found := r.Find(path)
+				out, ok := r.Answer(dst[:0], n, &req)
+				if dst = out; !found || !ok {
 					b.Fatal("no answer")
 				}
 			}
@@ -158,6 +159,27 @@ func BenchmarkApply(b *testing.B) {
 			})
 		}
 	}
+}
+
+// As many rules and fields as a file can have, all of which match.
+func BenchmarkApplyHostile(b *testing.B) {
+	var file strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&file, "/%s*\n", strings.Repeat("a", i))
+		for j := range 250 {
+			fmt.Fprintf(&file, "X-%d: %d\n", i*250+j, j)
+		}
+	}
+	h, report := ParseHeaders(file.String(), Options{})
+	if len(report.Problems) > 0 {
+		b.Fatal(report.Problems[0])
+	}
+	var c Changes
+	b.ReportAllocs()
+	for b.Loop() {
+		h.Apply(&c, "h", "/"+strings.Repeat("a", 100))
+	}
+	b.ReportMetric(float64(len(c.List)), "fields")
 }
 
 func BenchmarkCompile(b *testing.B) {

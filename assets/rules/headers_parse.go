@@ -245,10 +245,10 @@ func (p *headerParser) name(n int, line, name string) string {
 
 // fits counts what the file holds.
 func (p *headerParser) fits(n int, line string, size int) bool {
-	if p.bytes += size; p.bytes <= p.MaxHeadersBytes {
+	if size += fieldOverhead; p.bytes+size <= p.MaxHeadersBytes {
+		p.bytes += size
 		return true
 	}
-	p.bytes -= size
-	p.refuse(n, HeadersLimit, line, "the fields of all rules together are over %d bytes: write a field that many paths have once, for /*, or ask the operator to raise --max-headers-bytes", p.MaxHeadersBytes)
+	p.refuse(n, HeadersLimit, line, "the fields of all rules together are over %d bytes (with 32 for each line): write a field that many paths have once, for /*, or ask the operator to raise --max-headers-bytes", p.MaxHeadersBytes)
 	return false
 }

@@ -70,7 +70,8 @@ const (
 	OverlappingRules Kind = "overlapping-rules"
 )
 
-// Problem is one mistake in a rule file.
+// Problem is one mistake in a rule file. It cost the file the line that it is about, unless it is a Warning: then the line
+// counts, but hardly means what its author thinks.
 type Problem struct {
 	File    string `json:"file"`
 	Line    int    `json:"line,omitempty"` // from 1; 0: the whole file
@@ -79,9 +80,6 @@ type Problem struct {
 	Message string `json:"message"`        // what is wrong and what to write instead
 	Warning bool   `json:"warning,omitempty"`
 }
-
-// A Problem that is no Warning cost the file that line. A Warning did not: the line counts, but hardly means what its
-// author thinks.
 
 func (p Problem) String() string {
 	var b strings.Builder

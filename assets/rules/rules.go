@@ -26,7 +26,7 @@ type Options struct {
 	MaxRedirectLine     int // in UTF-16 units, comment included; default 2,000
 	MaxHeaderRules      int // default 100
 	MaxHeaderLine       int // in UTF-16 units; default 2,000
-	MaxHeadersBytes     int // names and values of all rules together; default 256 KiB; the original has no such limit
+	MaxHeadersBytes     int // all lines together: name, value and 32 bytes each; default 1 MiB; the original has no such limit
 	MaxRoutesRules      int // include and exclude together; default 100
 	MaxRouteLength      int // in UTF-16 units; default 100
 	MaxProblems         int // that a Report lists, the others are counted; default 100
@@ -38,7 +38,7 @@ func (o Options) withDefaults() Options {
 		usual int
 	}{
 		{&o.MaxRedirectsStatic, 2000}, {&o.MaxRedirectsDynamic, 100}, {&o.MaxRedirectLine, 2000},
-		{&o.MaxHeaderRules, 100}, {&o.MaxHeaderLine, 2000}, {&o.MaxHeadersBytes, 256 << 10},
+		{&o.MaxHeaderRules, 100}, {&o.MaxHeaderLine, 2000}, {&o.MaxHeadersBytes, 1 << 20},
 		{&o.MaxRoutesRules, 100}, {&o.MaxRouteLength, 100}, {&o.MaxProblems, 100},
 	} {
 		if *limit.value <= 0 {
@@ -49,6 +49,8 @@ func (o Options) withDefaults() Options {
 }
 
 const (
+	// fieldOverhead is what HTTP/2 counts for a field beside its name and value (RFC 9113 §6.5.2).
+	fieldOverhead = 32
 	// maxCaptures bounds the placeholders of one pattern, so that what they captured fits on the stack.
 	maxCaptures = 64
 	// maxBetween bounds the text between two placeholders of one path segment: it may have to be looked for.
