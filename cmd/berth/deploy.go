@@ -26,7 +26,8 @@ func newDeployCommand(a *app) *cobra.Command {
 	)
 	c := a.withServer(a.verb("deploy", []string{"DIR"}, "Deploy a directory: when it exits 0, the site is live", `Uploads the files of DIR that the server lacks and makes a deployment of them. Left out, as wrangler does:
 _worker.js, _routes.json, functions and .wrangler at the root; .DS_Store, node_modules and .git anywhere. _headers and
-_redirects at the root are rules. In a git work tree, branch and commit are taken from it unless the flags say them.
+_redirects at the root are rules. In a git work tree, branch and commit are taken from it unless the flags say them;
+where git knows no branch, the variables of GitHub, GitLab and other CI systems are asked.
 A deployment of the production branch, or of no branch, is production; any other is a preview.`,
 		func(ctx context.Context, args []string) error {
 			if err := parseDirty(dirty, &meta); err != nil {
@@ -43,7 +44,7 @@ A deployment of the production branch, or of no branch, is production; any other
 				return err
 			}
 			return a.deploy(ctx, publish.Options{
-				API: api, Project: project, Dir: args[0], Meta: describeCommit(ctx, meta, a.env), ProductionBranch: production,
+				API: api, Project: project, Dir: args[0], Meta: a.describeCommit(ctx, meta), ProductionBranch: production,
 				StaticOnly: staticOnly, FunctionsDir: "functions", MaxFileBytes: maxFileBytes, Attempts: retries + 1,
 			})
 		}))

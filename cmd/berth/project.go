@@ -99,6 +99,9 @@ func newProjectDelete(a *app) *cobra.Command {
 			raw, err := a.call(ctx, func(api *client.Client) client.Request {
 				return client.Request{Method: http.MethodDelete, Path: api.Project(args[0]), Slow: true}
 			})
+			if client.HasCode(err, client.CodeProjectMissing) {
+				return fmt.Errorf("delete project %q: %w", args[0], err)
+			}
 			if err != nil {
 				return fmt.Errorf("delete project %q: %w\n  if it was interrupted, run it again: it goes on where it stopped", args[0], err)
 			}
