@@ -204,6 +204,9 @@ func (s *Service) uploadAssets(c *call) (any, error) {
 	if err := c.allowBody(s.opts.MaxUploadBytes, "one upload of assets (--max-upload-bytes)"); err != nil {
 		return nil, err
 	}
+	if err := s.mayStore(c.ctx); err != nil {
+		return nil, err
+	}
 	batch := s.deps.Blobs.NewBatch()
 	defer batch.Abort()
 	limits := uploadLimits{fileBytes: s.opts.MaxFileBytes, files: s.opts.MaxUploadFiles}
@@ -219,6 +222,13 @@ func (s *Service) uploadAssets(c *call) (any, error) {
 	}
 	_, err = s.deps.Store.Update(c.ctx, func(tx *store.Tx) error { return s.putClaims(tx, c.project, files) })
 	return nil, err
+}
+
+// mayStore asks the store, before any file is taken, whether it would take the record of it. Otherwise each try of a
+// client that does not give up would leave its files on a disk that is nearly full, and use up what is kept in reserve.
+func (s *Service) mayStore(ctx context.Context) error {
+	_, err := s.deps.Store.Update(ctx, func(*store.Tx) error { return nil })
+	return err
 }
 
 func (s *Service) putClaims(tx *store.Tx, p store.Project, files []uploadedFile) error {

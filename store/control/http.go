@@ -96,7 +96,8 @@ func asError(err error) *Error {
 		Message: "internal error; the server's log has the cause"}
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, store.ErrDiskFull):
-		e.Status, e.Code, e.Message = http.StatusInsufficientStorage, codeDiskFull, "the server's disk is full; nothing was changed"
+		e.Status, e.Code, e.Message = http.StatusInsufficientStorage, codeDiskFull, "the server's disk is full; nothing was changed. "+
+			"Its operator has to make room on that disk; berth sweep removes what no deployment needs"
 	case errors.Is(err, store.ErrUncertain): // matches ErrBroken too
 		e.Message = "the server's disk failed during this call; whether it took effect shows once the server was restarted"
 	case errors.Is(err, store.ErrBroken):

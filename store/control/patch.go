@@ -27,7 +27,7 @@ const (
 	maxCompatFlags    = 64
 	maxCompatFlagLen  = 128
 	maxSettingNameLen = 128
-	maxSettingDepth   = 64 // far below encoding/json's own bound, which the document with the settings in it must keep too
+	maxSettingDepth   = 16 // far below encoding/json's own bound, which the document with the settings in it must keep too
 )
 
 var compatDate = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`)

@@ -117,8 +117,8 @@ func (s *Service) showProject(c *call) (any, error) {
 }
 
 func (s *Service) createProject(c *call) (any, error) {
-	var in projectInput
-	if err := c.readJSON(&in); err != nil {
+	in, err := s.readProject(c)
+	if err != nil {
 		return nil, err
 	}
 	if in.Name == nil {
@@ -129,7 +129,6 @@ func (s *Service) createProject(c *call) (any, error) {
 	}
 	p := store.Project{Account: c.account.No, Name: *in.Name, ProductionBranch: "main", State: store.ProjectActive, Created: s.now()}
 	p.Modified = p.Created
-	var err error
 	if p.UUID, err = s.newUUID(); err != nil {
 		return nil, err
 	}
@@ -140,6 +139,15 @@ func (s *Service) createProject(c *call) (any, error) {
 		return nil, err
 	}
 	return s.describeProject(&s.deps.Store.Reader, p)
+}
+
+// readProject reads settings. What cannot be stored is not even read: merging takes time, and everybody's changes wait
+// for it.
+func (s *Service) readProject(c *call) (in projectInput, err error) {
+	if err := c.allowBody(2*int64(s.opts.MaxSettingsBytes), "a project's settings (--max-settings-bytes, twice)"); err != nil {
+		return in, err
+	}
+	return in, c.readJSON(&in)
 }
 
 func putNewProject(tx *store.Tx, p *store.Project) error {
@@ -160,15 +168,15 @@ func putNewProject(tx *store.Tx, p *store.Project) error {
 
 // patchProject changes settings. A new production branch is for deployments to come: it moves nothing by itself.
 func (s *Service) patchProject(c *call) (any, error) {
-	var in projectInput
-	if err := c.readJSON(&in); err != nil {
+	in, err := s.readProject(c)
+	if err != nil {
 		return nil, err
 	}
 	if in.Name != nil && *in.Name != c.project.Name {
 		return nil, refuse(http.StatusBadRequest, codeBadRequest, "project %q cannot be renamed: its hosts are made of its name", c.project.Name)
 	}
 	var p store.Project
-	_, err := s.deps.Store.Update(c.ctx, func(tx *store.Tx) (err error) {
+	_, err = s.deps.Store.Update(c.ctx, func(tx *store.Tx) (err error) {
 		if p, err = sameProject(tx, c.project); err != nil {
 			return err
 		}

@@ -230,6 +230,7 @@ func TestSettingsAreChecked(t *testing.T) {
 		"var too large":       {vars(`{"A":{"value":"` + strings.Repeat("v", 101) + `"}}`), 413, codeTooLarge},
 		"too many vars":       {vars(`{"A":{"value":""},"B":{"value":""},"C":{"value":""},"D":{"value":""}}`), 400, codeLimit},
 		"too much":            {production(`{"anything":"` + strings.Repeat("x", 5<<10) + `"}`), 413, codeTooLarge},
+		"too much to read":    {production(`{"anything":null, "x` + strings.Repeat("x", 8<<10) + `":null}`), 413, codeTooLarge},
 		"nested name empty":   {production(`{"x":{"":1}}`), 400, codeBadRequest},
 		"broken":              {`{"production_branch":`, 400, codeBadRequest},
 	} {

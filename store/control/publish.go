@@ -27,6 +27,9 @@ func (s *Service) createDeployment(c *call) (any, error) {
 	if err := c.allowBody(limit, "a deployment"); err != nil {
 		return nil, err
 	}
+	if err := s.mayStore(c.ctx); err != nil {
+		return nil, err
+	}
 	batch := s.deps.Blobs.NewBatch()
 	defer batch.Abort()
 	form, err := s.readForm(c.r, batch)

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -258,7 +259,18 @@ func TestFullDiskIs507(t *testing.T) {
 	if ans.Status != http.StatusInsufficientStorage || !strings.Contains(ans.message(), "disk is full") {
 		t.Errorf("%d %s", ans.Status, ans.Raw)
 	}
+	// A client that tries again and again leaves nothing, and a sweep makes room although the store takes no records.
+	before := ts.swept(t, SweepOptions{DryRun: true}).Blobs
+	a.uploader("docs").refused("POST", "/pages/assets/upload", []uploadItem{{Key: keyOf("/b", "b").String(), Value: "Yg=="}}, 507, codeDiskFull)
+	if after := ts.swept(t, SweepOptions{DryRun: true}).Blobs; after != before {
+		t.Errorf("%d blobs became %d", before, after)
+	}
+	ts.clock.advance(time.Hour)
+	if r := ts.swept(t, SweepOptions{}); r.Removed != 1 || ts.has("a") {
+		t.Errorf("%+v", r)
+	}
 	disk.full.Store(false)
+	a.upload("docs", files)
 	wait(true)
 	ts.clean(t)
 	if e := asError(fmt.Errorf("write: %w", syscall.ENOSPC)); e.Status != http.StatusInsufficientStorage {

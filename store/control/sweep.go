@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"berth/assets/blob"
@@ -74,10 +75,16 @@ func (w *sweep) run(ctx context.Context) error {
 	if err := w.removeBlobs(ctx); err != nil || w.opts.DryRun {
 		return err
 	}
-	if err := w.dropClaims(ctx); err != nil {
-		return err
+	err := w.dropClaims(ctx)
+	if err == nil {
+		err = w.dropProofs(ctx)
 	}
-	return w.dropProofs(ctx)
+	// On a disk that was full the room which the blobs had is what is wanted; what the store says of them can wait.
+	if errors.Is(err, store.ErrDiskFull) {
+		w.svc.deps.Log.Warn("the disk is full: a later sweep drops the records of the blobs that this one removed", slog.Any("error", err))
+		return nil
+	}
+	return err
 }
 
 // mark goes through every deployment. Many share a manifest: what was just read is not read again.
