@@ -29,6 +29,7 @@ unit:
 
 check: export CGO_ENABLED ?= 1
 check: ## gofmt, vet, staticcheck, policy tests, race detector
+	@./.ci/need cc
 	@out=$$(git ls-files '*.go' | xargs gofmt -l); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
 	$(GO) mod tidy -diff
 	$(GO) vet -tags e2e $(PKGS)
