@@ -1,4 +1,5 @@
-# A fresh machine needs Go 1.26, make and git (check: a C compiler too, for the race detector). What else a target needs (node, wrangler, Chromium) it installs by itself.
+# A fresh machine needs Go 1.26, make and git. What else a target needs (node, wrangler, Chromium, a C compiler for the race
+# detector) it installs by itself.
 
 GO      ?= go
 BIN     := bin/berth
@@ -7,7 +8,9 @@ SITE    ?= testdata/sites/hello
 PKGS    := ./...
 # How long each fuzz target runs: long by hand, short in `make test`.
 FUZZTIME      ?= 60s
-FUZZTIME_TEST ?= 2s
+FUZZTIME_TEST ?= 1s
+# FUZZ=Bundle runs only the targets whose name matches.
+FUZZ          ?= .
 CRASH_ROUNDS  ?= 200
 
 .DEFAULT_GOAL := build
@@ -41,7 +44,7 @@ e2e: build ## the tests that need the real wrangler and a real browser
 	PATH="$$(./.ci/need --path):$$PATH" $(GO) test -tags e2e -count=1 -shuffle=on -timeout 20m ./cmd/berth/e2e -berth $(CURDIR)/$(BIN)
 
 fuzz: ## every fuzz target for FUZZTIME (60s)
-	@./.ci/fuzz $(FUZZTIME)
+	@./.ci/fuzz $(FUZZTIME) '$(FUZZ)'
 
 .PHONY: fuzz-short
 fuzz-short:
