@@ -2,9 +2,11 @@ package control
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -206,5 +208,61 @@ func TestRottenBlobBlocksNobody(t *testing.T) {
 		t.Fatalf("%d %s", ans.Status, ans.Raw)
 	}
 	ts.wantContent(t, a.deploy("docs", "", again).ID, again)
+	ts.clean(t)
+}
+
+// Another deployment commits between the look for proofs and the look for uploads: its batch turned the one into the other.
+func TestUploadsBecomeProofsMeanwhile(t *testing.T) {
+	ts := newTestService(t, inMemory(t))
+	a := ts.api(t)
+	a.project("docs")
+	files := site{"/a.txt": "new", "/b.txt": "new too"}
+	a.upload("docs", files)
+	p, err := ts.deps.Store.ProjectByName("docs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var named []manifestFile
+	for path, content := range files {
+		named = append(named, manifestFile{path, keyOf(path, content)})
+	}
+	hold := ts.upkeep.reserve()
+	defer hold.release()
+	pr := ts.newProver(p, hold, named)
+	defer pr.release()
+	if err := pr.parallel(t.Context(), pr.lookUp); err != nil || len(pr.unproved()) != len(files) {
+		t.Fatalf("%d unproved, %v", len(pr.unproved()), err)
+	}
+	if ans := a.postForm("docs", field{"manifest", files.manifest()}); !ans.Success {
+		t.Fatal(ans.Raw)
+	}
+	if err := pr.proveLeft(t.Context()); err != nil || len(pr.unproved()) != 0 {
+		t.Errorf("%d unproved, %v", len(pr.unproved()), err)
+	}
+}
+
+// Deployments of the same new files at once, as of a pipeline that builds a branch and its pull request, all succeed.
+func TestRacingDeploysOfTheSameNewFiles(t *testing.T) {
+	const rounds, racers, nFiles = 60, 4, 30
+	ts := newTestService(t, inMemory(t))
+	a := ts.api(t)
+	a.project("docs")
+	for round := range rounds {
+		files := make(site, nFiles)
+		for i := range nFiles {
+			files[fmt.Sprintf("/%d.txt", i)] = fmt.Sprint(round, i)
+		}
+		a.upload("docs", files)
+		var wg sync.WaitGroup
+		for n := range racers {
+			wg.Go(func() {
+				ans := a.postForm("docs", field{"manifest", files.manifest()}, field{"branch", fmt.Sprint("b", n)})
+				if !ans.Success {
+					t.Errorf("round %d: %d %s", round, ans.Status, ans.message())
+				}
+			})
+		}
+		wg.Wait()
+	}
 	ts.clean(t)
 }

@@ -80,7 +80,17 @@ func (pr *prover) run(ctx context.Context) error {
 	if err := pr.parallel(ctx, pr.lookUp); err != nil {
 		return err
 	}
-	return pr.parallel(ctx, pr.prove)
+	return pr.proveLeft(ctx)
+}
+
+// proveLeft proves what no proof was found for, and then looks for proofs once more. Another deployment of the same new
+// files may have committed after the first look: it turned their uploads into proofs in one batch, so the uploads are
+// gone, and whoever finds them gone finds the proofs.
+func (pr *prover) proveLeft(ctx context.Context) error {
+	if err := pr.parallel(ctx, pr.prove); err != nil {
+		return err
+	}
+	return pr.parallel(ctx, pr.lookUp)
 }
 
 // proveBatch is how many assets a core takes at a time: enough to be worth an iterator, few enough to spread the reading.
