@@ -190,8 +190,10 @@ func (s *Service) touchRun(p store.Project, keys []manifest.AssetKey, found []bo
 	return cmp.Or(err, failed)
 }
 
+// touch keeps a blob and says whether it is here, whole as far as its size tells: one that was cut short on the disk is
+// asked for again, and the upload of it puts it right.
 func (s *Service) touch(b store.FileRef) (bool, error) {
-	err := s.deps.Blobs.Touch(b.Digest)
+	err := s.deps.Blobs.TouchRef(blob.Ref(b))
 	if errors.Is(err, blob.ErrNotFound) {
 		return false, nil
 	}

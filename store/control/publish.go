@@ -88,10 +88,14 @@ func (pub *publication) store(batch *blob.Batch) error {
 	if pub.manifest.Digest, pub.manifest.Size, err = w.Finish(); err != nil {
 		return fmt.Errorf("store the manifest: %w", err)
 	}
-	refs := fileRefs(pub.deployment())
-	pub.prover.hold.add(refs...)
+	d := pub.deployment()
+	pub.prover.hold.add(fileRefs(d)...)
 	if err := batch.Commit(); err != nil {
 		return fmt.Errorf("make the deployment's files durable: %w", err)
+	}
+	var refs []store.FileRef
+	for _, f := range namedFileRefs(d) {
+		refs = append(refs, f.Ref)
 	}
 	if missing := pub.prover.pin(refs...); len(missing) > 0 {
 		return fmt.Errorf("blob %s is gone right after it was stored", missing[0])

@@ -132,19 +132,19 @@ func (pr *prover) lookUp(as []*asset) error {
 			keys, first = append(keys, a.key), append(first, i)
 		}
 	}
-	ds := make([]manifest.Digest, 0, len(as))
+	refs := make([]store.FileRef, 0, len(as))
 	err := pr.svc.deps.Store.ProofsOf(pr.project.Account, keys, func(k int, p store.Proof) {
 		for i := first[k]; i < len(as) && as[i].key == p.Key; i++ {
 			if as[i].ext == p.Extension {
 				as[i].blob = p.Blob
-				ds = append(ds, p.Blob.Digest)
+				refs = append(refs, p.Blob)
 			}
 		}
 	})
 	if err != nil {
 		return fmt.Errorf("proofs of %s and what follows it: %w", as[0].path, err)
 	}
-	missing := pr.pin(ds...)
+	missing := pr.pin(refs...)
 	for _, a := range as {
 		if slices.Contains(missing, a.blob.Digest) {
 			a.blob = store.FileRef{}
@@ -153,13 +153,18 @@ func (pr *prover) lookUp(as []*asset) error {
 	return nil
 }
 
-// pin reserves blobs and then looks which of them are missing; see upkeep for why in this order.
-func (pr *prover) pin(ds ...manifest.Digest) (missing []manifest.Digest) {
-	if len(ds) == 0 {
+// pin reserves blobs and then looks which of them are missing; see upkeep for why in this order. One that was cut short
+// on the disk is missing too: nobody could be served it.
+func (pr *prover) pin(refs ...store.FileRef) (missing []manifest.Digest) {
+	if len(refs) == 0 {
 		return nil
 	}
+	ds, sized := make([]manifest.Digest, len(refs)), make([]blob.Ref, len(refs))
+	for i, r := range refs {
+		ds[i], sized[i] = r.Digest, blob.Ref(r)
+	}
 	pr.hold.add(ds...)
-	unpin, missing := pr.svc.deps.Blobs.Pin(ds...)
+	unpin, missing := pr.svc.deps.Blobs.PinRefs(sized...)
 	pr.mu.Lock()
 	defer pr.mu.Unlock()
 	pr.unpin = append(pr.unpin, unpin)
@@ -182,7 +187,7 @@ func (pr *prover) proveOne(a *asset) error {
 		return fmt.Errorf("uploads for %s: %w", a.path, err)
 	}
 	for _, c := range claims {
-		if len(pr.pin(c.Blob.Digest)) > 0 {
+		if len(pr.pin(c.Blob)) > 0 {
 			continue // swept: as if it had never been uploaded
 		}
 		ok, err := pr.holds(c.Blob, a)
