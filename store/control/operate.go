@@ -24,20 +24,33 @@ func (s *Service) operatorEndpoints() []endpoint {
 	}
 }
 
-// sweepNow sweeps with ?grace=24h&dry_run=true.
+// MinSweepGrace is the least grace that a sweep by request takes without force=true. It must be more than blob.TouchSlack
+// and the time that a large site takes from its first upload to its deployment: whatever was uploaded longer ago than the
+// grace, and is not yet named by a deployment, is swept.
+const MinSweepGrace = 15 * time.Minute
+
+// sweepNow sweeps with ?grace=24h&dry_run=true&force=true.
 func (s *Service) sweepNow(c *call) (any, error) {
 	o := SweepOptions{Grace: s.opts.SweepGrace}
 	q := c.r.URL.Query()
 	if text := q.Get("grace"); text != "" {
 		d, err := parseAge(text)
 		if err != nil {
-			return nil, refuse(http.StatusBadRequest, codeBadRequest, "grace=%q: want a time such as 12h, 1d or 0s", clip(text))
+			return nil, refuse(http.StatusBadRequest, codeBadRequest, "grace=%q: want a time such as 12h or 1d", clip(text))
 		}
 		o.Grace = d
 	}
 	var err error
 	if o.DryRun, err = boolOf(c.r, "dry_run"); err != nil {
 		return nil, err
+	}
+	force, err := boolOf(c.r, "force")
+	if err != nil {
+		return nil, err
+	}
+	if o.Grace < MinSweepGrace && !o.DryRun && !force {
+		return nil, refuse(http.StatusBadRequest, codeBadRequest, "a grace of %v would take uploads that are on their way to a deployment: want %v or more. "+
+			"With force=true any is taken, and a deployment that is being made may be refused and have to be made again", o.Grace, MinSweepGrace)
 	}
 	return s.Sweep(c.ctx, o)
 }

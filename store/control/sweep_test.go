@@ -71,6 +71,37 @@ func TestSweep(t *testing.T) {
 	a.refused("POST", "/berth/sweep?grace=soon", nil, 400, codeBadRequest)
 }
 
+// A request with a short grace would sweep what a client has uploaded and not yet deployed.
+func TestSweepByRequestKeepsUploads(t *testing.T) {
+	ts := newTestService(t, nil)
+	a := ts.api(t)
+	a.project("docs")
+	files := site{"/a.txt": "on its way"}
+	a.upload("docs", files)
+	ts.clock.advance(blob.TouchSlack + 10*time.Minute)
+	for _, grace := range []string{"0s", "1s", "14m59s"} {
+		ans := a.refused("POST", "/berth/sweep?grace="+grace, nil, 400, codeBadRequest)
+		if !strings.Contains(ans.message(), "15m") || !strings.Contains(ans.message(), "force=true") {
+			t.Errorf("%s: %s", grace, ans.message())
+		}
+	}
+	a.refused("POST", "/berth/sweep?grace=0s&force=perhaps", nil, 400, codeBadRequest)
+	a.must("POST", "/berth/sweep?grace=15m", nil)
+	var r SweepReport
+	if a.must("POST", "/berth/sweep?grace=0s&dry_run=true", nil).into(t, &r); r.Removed != 1 || !ts.has("on its way") {
+		t.Errorf("dry run: %+v", r)
+	}
+	if ans := a.postForm("docs", field{"manifest", files.manifest()}); !ans.Success {
+		t.Errorf("%d %s", ans.Status, ans.message())
+	}
+	a.upload("docs", site{"/b.txt": "never deployed"})
+	ts.clock.advance(time.Second)
+	if a.must("POST", "/berth/sweep?grace=0s&force=true", nil); ts.has("never deployed") {
+		t.Error("force=true takes nothing")
+	}
+	ts.clean(t)
+}
+
 func TestSweepDropsOldClaims(t *testing.T) {
 	ts := newTestService(t, nil)
 	a := ts.api(t)
