@@ -2,47 +2,86 @@ package httpsem
 
 import "strings"
 
+// Outcome is what the preconditions of a request come to.
+type Outcome uint8
+
+const (
+	Proceed            Outcome = iota // answer as if there were none
+	NotModified                       // 304
+	PreconditionFailed                // 412
+)
+
+// Evaluate judges the preconditions of a GET or HEAD against the representation selected for it, in the order of RFC
+// 9110 §13.2.2; "" is an absent field.
+//
+// Only the selected representation counts (§13.1.1, §13.1.2). A client that holds the file in another coding than the
+// one it would be sent now is not told 304, which would name a tag that it does not have.
+//
+// Dates have no say: we send no Last-Modified, and a recipient must ignore If-Modified-Since and If-Unmodified-Since for
+// a resource that has no modification date (§13.1.3, §13.1.4). So they are no parameters, and that If-None-Match takes
+// precedence over the former needs no code.
+func Evaluate(ifMatch, ifNoneMatch string, selected ETag) Outcome {
+	if ifMatch != "" && !matchField(ifMatch, selected, strongly) {
+		return PreconditionFailed
+	}
+	if ifNoneMatch != "" && matchField(ifNoneMatch, selected, weakly) {
+		return NotModified
+	}
+	return Proceed
+}
+
+// IfRange says which representation of the file an If-Range field names, if any (§13.1.5). The comparison is strong, as
+// parts of two representations are about to be joined: a weak tag names none, nor does a date, as we send none that it
+// could be. If the named representation is not the one selected, the Range field is to be ignored.
+func IfRange(field string, key [16]byte) (Encoding, bool) {
+	t, ok := ParseETag(trimOWS(field))
+	return t.Encoding, ok && t.Key == key
+}
+
 // NoneMatch says whether an If-None-Match field holds the entity tag of the representation, so that GET and HEAD are
 // to be answered 304 (RFC 9110 §13.1.2). The comparison is the weak one: W/ counts for nothing on either side. "*"
 // matches every representation. After a malformed element the rest of the list is not believed: the request is
 // answered in full, which is always right.
 func NoneMatch(field, etag string) bool {
-	field = strings.Trim(field, ows)
-	if field == "*" {
+	if isAny(field) {
 		return true
 	}
 	etag = strings.TrimPrefix(etag, "W/")
-	for {
-		field = strings.TrimLeft(field, ows+",") // empty elements are to be ignored (§5.6.1.2)
-		field = strings.TrimPrefix(field, "W/")
-		tag, rest, ok := cutEntityTag(field)
+	for list := (tagList{field}); ; {
+		tag, _, ok := list.next()
+		if !ok || tag == etag {
+			return ok
+		}
+	}
+}
+
+// comparison is one of the two of §8.8.3.2.
+type comparison bool
+
+const (
+	weakly   comparison = false // W/ counts for nothing
+	strongly comparison = true  // a tag with W/ equals none
+)
+
+func matchField(field string, selected ETag, c comparison) bool {
+	return isAny(field) || named(field, selected.Key, c).Has(selected.Encoding)
+}
+
+// named holds the codings of the file whose tags a list of entity tags has; of "*", none.
+func named(field string, key [16]byte, c comparison) (s EncodingSet) {
+	for list := (tagList{field}); ; {
+		tag, weak, ok := list.next()
 		if !ok {
-			return false
+			return s
 		}
-		field = strings.TrimLeft(rest, ows)
-		if field != "" && field[0] != ',' {
-			return false
+		if weak && c == strongly {
+			continue
 		}
-		if tag == etag {
-			return true
+		if t, ours := ParseETag(tag); ours && t.Key == key {
+			s = s.With(t.Encoding)
 		}
 	}
 }
 
-const ows = " \t"
-
-// cutEntityTag splits a leading opaque-tag, quotes included, from s (§8.8.3).
-func cutEntityTag(s string) (tag, rest string, ok bool) {
-	if s == "" || s[0] != '"' {
-		return "", "", false
-	}
-	for i := 1; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '"':
-			return s[:i+1], s[i+1:], true
-		case c <= ' ' || c == 0x7f:
-			return "", "", false
-		}
-	}
-	return "", "", false
-}
+// isAny reports the form that matches every representation; it may not stand in a list.
+func isAny(field string) bool { return trimOWS(field) == "*" }

@@ -2,45 +2,73 @@ package httpsem
 
 import "strings"
 
-// IdentityForbidden says whether an Accept-Encoding field rules out the unencoded representation: "identity;q=0", or
-// "*;q=0" where identity is not named (RFC 9110 §12.5.3). An absent or empty field forbids nothing, nor does a weight
-// that cannot be read. Where a coding is named twice the kinder weight counts.
-func IdentityForbidden(field string) bool {
-	if strings.IndexByte(field, '0') < 0 { // no weight of zero: nearly every request
-		return false
+// Encoding is a content coding that we may hold a file in (RFC 9110 §8.4.1). Where nothing else decides, a higher value
+// is preferred.
+type Encoding uint8
+
+const (
+	Identity Encoding = iota
+	Gzip
+	Zstd
+	Brotli
+)
+
+// NumEncodings is the number of content codings, identity included.
+const NumEncodings = int(Brotli) + 1
+
+// String is the content coding's registered name: what Content-Encoding says of all but Identity, which it never names.
+func (e Encoding) String() string {
+	switch e {
+	case Gzip:
+		return "gzip"
+	case Zstd:
+		return "zstd"
+	case Brotli:
+		return "br"
+	default:
+		return "identity"
 	}
-	var identity, star refusal
-	for element := range strings.SplitSeq(field, ",") {
-		coding, params, _ := strings.Cut(element, ";")
-		switch coding = strings.Trim(coding, ows); {
-		case strings.EqualFold(coding, "identity"):
-			identity.add(params)
-		case coding == "*":
-			star.add(params)
-		}
-	}
-	if identity.named {
-		return !identity.accepted
-	}
-	return star.named && !star.accepted
 }
 
-type refusal struct{ named, accepted bool }
-
-func (r *refusal) add(params string) {
-	r.named = true
-	r.accepted = r.accepted || !zeroWeight(params)
+// parseEncoding is the inverse of String. Names of content codings are case-insensitive (§8.4.1), and x-gzip is another
+// name of gzip (§8.4.1.3). The comparison by length keeps EqualFold from taking a non-ASCII letter for an ASCII one.
+func parseEncoding(name string) (Encoding, bool) {
+	switch len(name) {
+	case len("br"):
+		return Brotli, strings.EqualFold(name, "br")
+	case len("gzip"):
+		if strings.EqualFold(name, "zstd") {
+			return Zstd, true
+		}
+		return Gzip, strings.EqualFold(name, "gzip")
+	case len("x-gzip"):
+		return Gzip, strings.EqualFold(name, "x-gzip")
+	case len("identity"):
+		return Identity, strings.EqualFold(name, "identity")
+	}
+	return 0, false
 }
 
-// zeroWeight says whether the parameters hold a weight of zero: "0", "0.", "0.000".
-func zeroWeight(params string) bool {
-	for param := range strings.SplitSeq(params, ";") {
-		name, value, ok := strings.Cut(param, "=")
-		if !ok || !strings.EqualFold(strings.Trim(name, ows), "q") {
-			continue
-		}
-		whole, fraction, _ := strings.Cut(strings.Trim(value, ows), ".")
-		return whole == "0" && strings.Trim(fraction, "0") == ""
+// EncodingSet is a set of content codings.
+type EncodingSet uint8
+
+// IdentityOnly is the set of a file that is stored as it was uploaded and in no other way.
+const IdentityOnly = EncodingSet(1) << Identity
+
+// With is the set with e in it.
+func (s EncodingSet) With(e Encoding) EncodingSet {
+	if int(e) >= NumEncodings {
+		return s
 	}
-	return false
+	return s | 1<<e
+}
+
+// Has says whether e is in the set.
+func (s EncodingSet) Has(e Encoding) bool { return int(e) < NumEncodings && s&(1<<e) != 0 }
+
+// Stored says in which content codings a file is held, and how many bytes it has in each; sizes of codings that are not
+// in Set mean nothing.
+type Stored struct {
+	Set   EncodingSet
+	Sizes [NumEncodings]int64
 }

@@ -1,5 +1,7 @@
-// Package httpsem is HTTP's meaning without its transport: conditional requests, encodings, media types. It is pure and
-// total: whatever a client sends has an answer, and none allocates.
+// Package httpsem is HTTP's meaning without its transport: conditional requests, content codings, ranges, media types.
+// It is pure and total: whatever a client sends has an answer, and none allocates.
+//
+// Negotiate is the whole of it for a file, in the order of RFC 9110 §13.2.2; the other functions are its steps.
 package httpsem
 
 import "strings"
