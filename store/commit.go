@@ -10,13 +10,13 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // call is one Update on its way through the committer.
 type call struct {
 	ctx   context.Context // asked once more before fn runs
 	fn    func(*Tx) error
+	frees bool       // it may use the reserve
 	reply chan reply // has room for one
 }
 
@@ -35,10 +35,23 @@ type reply struct {
 // If ctx ends before fn has begun, fn does not run. Once it has begun, Update waits for the outcome. fn must not call
 // Update, nor keep its Tx. For the errors of a failing disk see ErrDiskFull, ErrBroken and ErrUncertain.
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) (Revision, error) {
+	return s.update(&call{ctx: ctx, fn: fn})
+}
+
+// UpdateFreeing is Update for functions that delete, or make way for deleting: they go on when the disk has less than
+// Options.MinFreeBytes left, down to an eighth of it, so that an operator can make room with Berth itself. Even a
+// deletion is written first, and takes room until tables are merged. Below MinFreeBytes an update that writes more than a
+// sixteenth of it fails with ErrTooLarge.
+func (s *Store) UpdateFreeing(ctx context.Context, fn func(*Tx) error) (Revision, error) {
+	return s.update(&call{ctx: ctx, fn: fn, frees: true})
+}
+
+func (s *Store) update(c *call) (Revision, error) {
+	ctx := c.ctx
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	c := &call{ctx: ctx, fn: fn, reply: make(chan reply, 1)}
+	c.reply = make(chan reply, 1)
 	select {
 	case s.calls <- c: // taken: it will be answered
 	case <-ctx.Done():
@@ -70,26 +83,29 @@ type group struct {
 	commits []Commit
 	calls   []*call
 	replies []reply // what each call is told if the group becomes durable
+
+	room room
 }
 
 // commitGroup runs first and whatever else waits, makes it durable, tells the hooks, and answers.
 func (s *Store) commitGroup(first *call) {
-	if err := s.mayWrite(); err != nil {
+	room, err := s.room()
+	if err != nil {
 		first.reply <- reply{err: err}
 		return
 	}
-	g := &group{s: s, batch: s.db.NewIndexedBatch(), head: s.current.Load().head}
-	g.run(first)
+	g := &group{s: s, batch: s.db.NewIndexedBatch(), head: s.current.Load().head, room: room}
+	g.take(first)
 	runtime.Gosched() // those who were just answered are about to ask again: let them in
 	for more := true; more && !g.full(); {
 		select {
 		case c := <-s.calls:
-			g.run(c)
+			g.take(c)
 		default:
 			more = false
 		}
 	}
-	err := g.commit()
+	err = g.commit()
 	for i, c := range g.calls {
 		if r := g.replies[i]; err != nil && r.err == nil {
 			c.reply <- reply{err: err}
@@ -100,7 +116,17 @@ func (s *Store) commitGroup(first *call) {
 }
 
 func (g *group) full() bool {
-	return len(g.calls) >= g.s.opts.MaxGroup || g.batch.Len() >= maxGroupBytes
+	return len(g.calls) >= g.s.opts.MaxGroup || g.batch.Len() >= g.room.group
+}
+
+// take runs a call, unless it is one that there is no room for.
+func (g *group) take(c *call) {
+	if err := g.room.refuses(c); err != nil {
+		// Answered with the rest: who asks again at once must not come into this group, which knows the old room.
+		g.calls, g.replies = append(g.calls, c), append(g.replies, reply{err: err})
+		return
+	}
+	g.run(c)
 }
 
 // run runs one function and settles what it is told.
@@ -253,26 +279,4 @@ func (s *Store) apply(b *pebble.Batch) error {
 		s.opts.Log.Error("no more writes until restart: the disk failed", "err", err)
 	})
 	return fmt.Errorf("%w (%w): %w", ErrUncertain, ErrBroken, err)
-}
-
-// mayWrite refuses before anything has happened: because the disk failed earlier, or because it is about to be full.
-func (s *Store) mayWrite() error {
-	if err := s.guard.broken(); err != nil {
-		return fmt.Errorf("%w: %w", ErrBroken, err)
-	}
-	if s.opts.MinFreeBytes < 0 {
-		return nil
-	}
-	du, err := s.guard.GetDiskUsage(s.dir)
-	if errors.Is(err, vfs.ErrUnsupported) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("store: free space of %s: %w", s.dir, err)
-	}
-	if du.AvailBytes < uint64(s.opts.MinFreeBytes) {
-		return fmt.Errorf("%w: %d MiB free at %s, %d MiB are kept in reserve", ErrDiskFull,
-			du.AvailBytes>>20, s.dir, s.opts.MinFreeBytes>>20)
-	}
-	return nil
 }

@@ -252,7 +252,7 @@ func TestPowerCutAtFirstStart(t *testing.T) {
 			if err := syncDir(p.disk, "/"); err != nil {
 				t.Fatal(err)
 			}
-			d, err := openDataDir(p.fs(), memPrivate, "/data", crashOptions())
+			d, err := openDataDir(context.Background(), p.fs(), memPrivate, "/data", crashOptions())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -264,7 +264,7 @@ func TestPowerCutAtFirstStart(t *testing.T) {
 			if !p.happened.Load() {
 				continue
 			}
-			again, err := openDataDir(p.image, memPrivate, "/data", crashOptions())
+			again, err := openDataDir(context.Background(), p.image, memPrivate, "/data", crashOptions())
 			if err != nil {
 				t.Fatalf("crash before change %d, %d%%: %v", k, percent, err)
 			}

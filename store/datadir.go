@@ -1,11 +1,13 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -34,11 +36,16 @@ type Secrets struct {
 // A first start may be killed at any moment: the database counts as new until it holds a check value for each secret,
 // and those are written after the files are durable. Until then the next start goes on with the files that are there.
 func OpenDataDir(dir string, opts Options) (*DataDir, error) {
+	return OpenDataDirContext(context.Background(), dir, opts)
+}
+
+// OpenDataDirContext is OpenDataDir, given up when ctx ends first (see OpenContext).
+func OpenDataDirContext(ctx context.Context, dir string, opts Options) (*DataDir, error) {
 	if _, err := opts.check(); err != nil {
 		return nil, err
 	}
 	if err := usableDir(dir); err != nil {
-		return nil, err
+		return nil, noRoom(err, dir)
 	}
 	dir, err := filepath.Abs(dir)
 	if err == nil {
@@ -47,7 +54,7 @@ func OpenDataDir(dir string, opts Options) (*DataDir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: find data directory: %w", err)
 	}
-	return openDataDir(vfs.Default, osPrivate, dir, opts)
+	return openDataDir(ctx, vfs.Default, osPrivate, dir, opts)
 }
 
 // usableDir makes the directory if it can, and says plainly why it cannot be used.
@@ -62,6 +69,9 @@ func usableDir(dir string) error {
 		return fmt.Errorf("store: data directory %s is a file, not a directory: give another --data", dir)
 	}
 	probe, err := os.CreateTemp(dir, ".berth-probe-*")
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return err
+	}
 	if err != nil {
 		return fmt.Errorf("store: data directory %s cannot be written to: %w: give its owner's rights, or another --data", dir, err)
 	}
@@ -71,13 +81,13 @@ func usableDir(dir string) error {
 // createPrivate makes a file that its owner alone may read.
 type createPrivate func(fs vfs.FS, name string) (vfs.File, error)
 
-func openDataDir(fs vfs.FS, create createPrivate, dir string, opts Options) (*DataDir, error) {
+func openDataDir(ctx context.Context, fs vfs.FS, create createPrivate, dir string, opts Options) (*DataDir, error) {
 	opts, err := opts.check()
 	if err != nil {
 		return nil, err
 	}
 	db := fs.PathJoin(dir, "db")
-	s, err := openFS(fs, db, opts)
+	s, err := openFS(ctx, fs, db, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +95,7 @@ func openDataDir(fs vfs.FS, create createPrivate, dir string, opts Options) (*Da
 	d := &DataDir{Dir: dir, Store: s}
 	keep := secretFiles{fs: fs, create: create, dir: fs.PathJoin(dir, "secrets")}
 	if err := keep.load(s, &d.Secrets); err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, noRoom(errors.Join(err, s.Close()), dir)
 	}
 	return d, nil
 }

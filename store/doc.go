@@ -26,7 +26,9 @@
 // # Failing disks
 //
 // A disk with less than Options.MinFreeBytes left makes Update fail with ErrDiskFull before anything is tried, and
-// service resumes by itself when there is room. An error of the disk itself (EIO, or ENOSPC after all) while a group is
+// service resumes by itself when there is room. UpdateFreeing, for deleting, goes on down to an eighth of that. Open, which
+// must replay the log, fails with ErrDiskFull if it has no room; it ends at the first error of the disk, though Pebble would
+// try for ever. An error of the disk itself (EIO, or ENOSPC after all) while a group is
 // being made durable fails it with ErrUncertain: nobody sees it now, and at the next Open it is there whole or not at all,
 // because it is one record of the log. From then on reads go on, at the last acknowledged state, and Update fails with
 // ErrBroken, since Pebble cannot go on after a failed log. The comment on guard says how this is kept from ending the

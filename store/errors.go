@@ -22,8 +22,8 @@ var (
 	// ErrTooLarge says that one Update wrote more than a batch may hold. Split it.
 	ErrTooLarge = errors.New("store: update too large")
 
-	// ErrDiskFull says that the Update was not tried, because the disk has no room to spare. Nothing happened; it may
-	// be tried again when there is room.
+	// ErrDiskFull says that the Update, or Open, was not tried, because the disk has no room to spare. Nothing happened;
+	// it may be tried again when there is room. Open says it too when the disk turned out to be too full.
 	ErrDiskFull = errors.New("store: disk full")
 	// ErrBroken says that an earlier write to the disk failed. Reads go on; the Update was not tried, and none will be
 	// before the store is opened again.

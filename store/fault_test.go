@@ -20,6 +20,7 @@ type badDisk struct {
 	from  int64
 	times int64
 	only  string // part of the path; "" for all
+	full  bool   // removing goes well
 	ops   atomic.Int64
 }
 
@@ -27,6 +28,9 @@ func (b *badDisk) fs(disk vfs.FS) vfs.FS { return errorfs.Wrap(disk, errorfs.Inj
 
 func (b *badDisk) before(op errorfs.Op) error {
 	if op.Kind.ReadOrWrite() != errorfs.OpIsWrite || !strings.Contains(op.Path, b.only) {
+		return nil
+	}
+	if b.full && op.Kind == errorfs.OpRemove {
 		return nil
 	}
 	if n := b.ops.Add(1); n >= b.from && n-b.from < b.times {

@@ -18,32 +18,34 @@ import (
 //
 // Pebble treats a failed write to its log or its manifest as the end of the process: it calls Logger.Fatalf or panics,
 // sometimes on its own goroutines, sometimes holding a mutex that Close needs. A server which must go on answering
-// reads cannot have that. So while the store runs, the first such failure freezes the guard: the failing call, and every
+// reads cannot have that. So while the store opens or runs, the first such failure freezes the guard: the failing call, and every
 // later call that would change a file, never returns. To Pebble the disk has merely stopped answering: what it has in
 // memory stays consistent, reads go on, nothing more reaches the disk, and the directory may be opened again by another
 // Store or process. What is left behind is the goroutines that wait, until the process ends.
 //
 // Failures of table files are not fatal, Pebble tries again; but it does so at once, for ever, so they are slowed, and
-// when none has succeeded for a while they count as fatal too.
+// when none has succeeded for a while they count as fatal too. In Open they count at once: it waits for the flush of what
+// the log holds, and on a full disk would neither come to an end nor heed anybody.
 type guard struct {
 	vfs.FS
 	phase  atomic.Int32
 	frozen chan struct{} // closed when the phase becomes phaseFrozen
 	mu     sync.Mutex    // guards what follows
 	cause  error
+	torn   string // the table whose write froze the guard
 	lock   io.Closer
-
-	openFailed atomic.Pointer[error] // what Pebble called fatal in phaseOpening
 
 	retry         time.Duration // how long a failed table write is held back
 	tableGrace    time.Duration // how long table writes may go on failing
 	tablesFailing atomic.Int64  // since when (Unix nanoseconds), 0 if they are not
 	logSyncs      atomic.Uint64
+	failures      atomic.Int64 // of background work, in phaseOpening
 }
 
-// In phaseOpening and phaseClosing errors pass through: Open and Close know what to do with them.
+// In phasePreparing, before Pebble, and in phaseClosing errors pass through: Open and Close know what to do with them.
 const (
-	phaseOpening int32 = iota
+	phasePreparing int32 = iota
+	phaseOpening         // in pebble.Open
 	phaseRunning
 	phaseClosing
 	phaseFrozen
@@ -53,16 +55,23 @@ func newGuard(fs vfs.FS, o Options) *guard {
 	return &guard{FS: fs, frozen: make(chan struct{}), retry: o.tableRetry, tableGrace: o.tableGrace}
 }
 
-// freeze ends all writing. It reports false if the store is not running (any more).
-func (g *guard) freeze(cause error) bool {
+// freeze ends all writing, because of the file name, if any. It reports false if the store is not opening or running.
+func (g *guard) freeze(name string, cause error) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.phase.CompareAndSwap(phaseRunning, phaseFrozen) {
+	if !g.phase.CompareAndSwap(phaseRunning, phaseFrozen) && !g.phase.CompareAndSwap(phaseOpening, phaseFrozen) {
 		return g.phase.Load() == phaseFrozen
 	}
 	g.cause = cause
+	if isTable(name) {
+		g.torn = name
+	}
 	close(g.frozen)
 	return true
+}
+
+func isTable(name string) bool {
+	return strings.HasSuffix(name, ".sst") || strings.HasSuffix(name, ".blob")
 }
 
 // seal freezes whatever the phase, for a Store that is given up although goroutines of its Pebble may still run.
@@ -96,10 +105,11 @@ func (g *guard) leave(op, name string, err error) {
 	if g.phase.Load() == phaseFrozen {
 		select {}
 	}
-	if err == nil || g.phase.Load() != phaseRunning {
+	phase := g.phase.Load()
+	if err == nil || phase != phaseRunning && phase != phaseOpening {
 		return
 	}
-	if (strings.HasSuffix(name, ".sst") || strings.HasSuffix(name, ".blob")) && g.tableMayFail() {
+	if phase == phaseRunning && isTable(name) && g.tableMayFail() {
 		select {
 		case <-time.After(g.retry):
 		case <-g.frozen:
@@ -107,7 +117,7 @@ func (g *guard) leave(op, name string, err error) {
 		}
 		return
 	}
-	if g.freeze(fmt.Errorf("%s %s: %w", op, name, err)) {
+	if g.freeze(name, fmt.Errorf("%s %s: %w", op, name, err)) {
 		select {}
 	}
 }
@@ -126,6 +136,13 @@ func (g *guard) tableMayFail() bool {
 
 // tableWritten ends a streak of failures.
 func (g *guard) tableWritten() { g.tablesFailing.Store(0) }
+
+// tornTable names the table, if it was one, whose write froze the guard.
+func (g *guard) tornTable() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.torn
+}
 
 // releaseLock gives the directory free after the guard was frozen; Pebble, which holds the lock, will not.
 func (g *guard) releaseLock() error {
@@ -228,68 +245,4 @@ func (g *guard) wrap(f vfs.File, name string, err error) (vfs.File, error) {
 		return nil, err
 	}
 	return &guardedFile{File: f, g: g, name: name, log: strings.HasSuffix(name, ".log")}, nil
-}
-
-// guardedFile is an open file that Pebble may write to.
-type guardedFile struct {
-	vfs.File
-	g    *guard
-	name string
-	log  bool
-}
-
-func (f *guardedFile) Write(p []byte) (int, error) {
-	f.g.enter()
-	n, err := f.File.Write(p)
-	f.g.leave("write", f.name, err)
-	return n, err
-}
-
-func (f *guardedFile) WriteAt(p []byte, off int64) (int, error) {
-	f.g.enter()
-	n, err := f.File.WriteAt(p, off)
-	f.g.leave("write", f.name, err)
-	return n, err
-}
-
-func (f *guardedFile) Sync() error {
-	f.g.enter()
-	f.countSync()
-	err := f.File.Sync()
-	f.g.leave("sync", f.name, err)
-	return err
-}
-
-func (f *guardedFile) SyncData() error {
-	f.g.enter()
-	f.countSync()
-	err := f.File.SyncData()
-	f.g.leave("sync", f.name, err)
-	return err
-}
-
-func (f *guardedFile) SyncTo(n int64) (bool, error) {
-	f.g.enter()
-	full, err := f.File.SyncTo(n)
-	f.g.leave("sync", f.name, err)
-	return full, err
-}
-
-// Stat can fail a rotation of the log, which Pebble does not survive.
-func (f *guardedFile) Stat() (vfs.FileInfo, error) {
-	fi, err := f.File.Stat()
-	f.g.leave("stat", f.name, err)
-	return fi, err
-}
-
-func (f *guardedFile) Close() error {
-	err := f.File.Close()
-	f.g.leave("close", f.name, err)
-	return err
-}
-
-func (f *guardedFile) countSync() {
-	if f.log {
-		f.g.logSyncs.Add(1)
-	}
 }

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	iofs "io/fs"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -54,13 +56,20 @@ type wildcardState struct {
 
 // Open opens the database in dir, and makes one if there is none. ErrLocked: another process, or another Store, has it
 // open. ErrNewerFormat: a newer berth wrote it. All faults of the options are reported before the disk is touched.
+//
+// A disk that is full, or fails, makes it fail: ErrDiskFull, if it has no room for what Open must write.
 func Open(dir string, opts Options) (*Store, error) {
+	return OpenContext(context.Background(), dir, opts)
+}
+
+// OpenContext is Open, given up when ctx ends first: a long log to replay, or a disk that does not answer, may hold it up.
+func OpenContext(ctx context.Context, dir string, opts Options) (*Store, error) {
 	opts, err := opts.check()
 	if err != nil {
 		return nil, err
 	}
 	if err := mkdirDurable(vfs.Default, dir); err != nil {
-		return nil, err
+		return nil, noRoom(err, dir)
 	}
 	// One spelling for one directory: a process is kept from opening it twice by name only.
 	if dir, err = filepath.Abs(dir); err == nil {
@@ -69,7 +78,7 @@ func Open(dir string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: find database directory: %w", err)
 	}
-	return openFS(vfs.Default, dir, opts)
+	return openFS(ctx, vfs.Default, dir, opts)
 }
 
 // OpenFS is Open on another file system, for tests with crashes and failing disks.
@@ -78,10 +87,13 @@ func OpenFS(fs vfs.FS, dir string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openFS(fs, dir, opts)
+	return openFS(context.Background(), fs, dir, opts)
 }
 
-func openFS(fs vfs.FS, dir string, opts Options) (*Store, error) {
+func openFS(ctx context.Context, fs vfs.FS, dir string, opts Options) (*Store, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("store: open %s: %w", dir, err)
+	}
 	s := &Store{
 		dir: dir, opts: opts, guard: newGuard(fs, opts), lookups: newLookups(), maxBatch: maxBatchBytes,
 		calls: make(chan *call), stop: make(chan struct{}),
@@ -89,14 +101,12 @@ func openFS(fs vfs.FS, dir string, opts Options) (*Store, error) {
 	s.Reader = Reader{liveSource{s}}
 	s.setHooks(nil)
 	s.coarse.Store(time.Now().UnixNano())
-	if err := s.openPebble(); err != nil {
-		return nil, err
+	if err := s.openPebble(ctx); err != nil {
+		return nil, noRoom(err, dir)
 	}
-	// From here on the disk may fail without taking the process along.
-	s.guard.phase.Store(phaseRunning)
 	h, err := s.prepare()
 	if err != nil {
-		return nil, errors.Join(err, s.closePebble())
+		return nil, noRoom(errors.Join(err, s.closePebble()), dir)
 	}
 	s.publish(h)
 	s.loops.Go(s.commitLoop)
@@ -105,7 +115,7 @@ func openFS(fs vfs.FS, dir string, opts Options) (*Store, error) {
 }
 
 // openPebble takes the lock, clears away what a first start left that never came to its end, and opens.
-func (s *Store) openPebble() error {
+func (s *Store) openPebble(ctx context.Context) error {
 	if err := mkdirDurable(s.guard, s.dir); err != nil {
 		return err
 	}
@@ -114,13 +124,15 @@ func (s *Store) openPebble() error {
 		return err // of guard.Lock
 	}
 	s.lock = lock
-	fresh, err := s.clearUnfinished()
+	err = s.roomToOpen()
+	if err == nil {
+		s.fresh, err = s.clearUnfinished()
+	}
 	if err == nil {
 		err = newerPebble(s.guard, s.dir)
 	}
 	if err == nil {
-		s.fresh = fresh
-		err = s.openLocked()
+		err = s.openLocked(ctx)
 	}
 	if err != nil {
 		return errors.Join(err, s.guard.releaseLock())
@@ -128,25 +140,52 @@ func (s *Store) openPebble() error {
 	return nil
 }
 
-func (s *Store) openLocked() (err error) {
-	defer func() {
-		// Pebble panics on some damage that it meets while it opens.
-		if p := recover(); p != nil {
-			s.guard.seal(errors.New("open failed"))
-			err = fmt.Errorf("store: open %s: %w", s.dir, panicked(p))
-		}
+// openLocked runs pebble.Open until it returns, the disk fails, or ctx ends. In the last two cases it is left behind (see
+// guard): Pebble cannot be told to stop.
+func (s *Store) openLocked(ctx context.Context) error {
+	s.guard.phase.Store(phaseOpening)
+	done := make(chan error, 1)
+	var db *pebble.DB
+	go func() {
+		defer func() {
+			// Pebble panics on some damage that it meets while it opens.
+			if p := recover(); p != nil {
+				done <- panicked(p)
+			}
+		}()
+		var err error
+		db, err = pebble.Open(s.dir, s.pebbleOptions())
+		done <- err
 	}()
-	s.db, err = pebble.Open(s.dir, s.pebbleOptions())
-	switch {
-	case err == nil && s.guard.openFailed.Load() != nil:
-		// A flush that Open began could not be recorded. Pebble meant to end the process there.
-		return errors.Join(fmt.Errorf("store: open %s: %w", s.dir, *s.guard.openFailed.Load()), s.db.Close())
-	case err == nil:
-		return nil
-	case errors.Is(err, pebble.ErrCorruption):
+	var err error
+	select {
+	case err = <-done:
+		if err == nil && s.guard.phase.CompareAndSwap(phaseOpening, phaseRunning) {
+			s.db = db // from here on the disk may fail without taking the store along
+			return nil
+		}
+	case <-s.guard.frozen:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err == nil {
+		err = s.guard.broken()
+	}
+	s.guard.seal(err) // something of Pebble's may still run, and the directory is about to be free
+	s.removeTorn()
+	if errors.Is(err, pebble.ErrCorruption) {
 		return fmt.Errorf("%w: open %s: %w", ErrCorrupt, s.dir, err)
-	default:
-		return fmt.Errorf("store: open %s: %w", s.dir, err)
+	}
+	return fmt.Errorf("store: open %s: %w", s.dir, err)
+}
+
+// removeTorn removes the table that Open could not write: no manifest knows it, and each further start on a full disk
+// would leave another one.
+func (s *Store) removeTorn() {
+	if name := s.guard.tornTable(); name != "" {
+		if err := s.guard.FS.Remove(name); err != nil && !errors.Is(err, iofs.ErrNotExist) {
+			s.opts.Log.Warn("an unfinished table stays until the next start", "file", name, "err", err)
+		}
 	}
 }
 

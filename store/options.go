@@ -20,8 +20,9 @@ type Options struct {
 	CommitLogAge time.Duration
 	// MaxGroup bounds how many Updates share one batch and one fsync; default 256.
 	MaxGroup int
-	// MinFreeBytes is how much room the disk must have left for an Update to be tried; default 64 MiB. Negative: do
-	// not ask. Refusing early is what keeps a full disk from breaking the log, which only a restart mends.
+	// MinFreeBytes is how much room the disk must have left for an Update to be tried; default 64 MiB. UpdateFreeing
+	// needs an eighth of it. Negative: do not ask. Refusing early is what keeps a full disk from breaking the log,
+	// which only a restart mends.
 	MinFreeBytes int64
 	// Log takes what the database has to say; default: discarded.
 	Log *slog.Logger
@@ -41,6 +42,16 @@ const (
 	defaultMinFreeBytes  = 64 << 20
 	defaultTableRetry    = 200 * time.Millisecond
 	defaultTableGrace    = 30 * time.Second
+
+	// minOpenBytes is what Open asks for: a manifest, a log, and a table of a few records. More is not asked, because
+	// what the log holds takes an unknown part of its size; Open says so if it then does not fit.
+	minOpenBytes = 2 << 20
+	// maxOpenFailures is how often background work may fail in Open.
+	maxOpenFailures = 3
+	// freeingShare of MinFreeBytes is what UpdateFreeing leaves alone, for the log and for tables being merged.
+	freeingShare = 8
+	// freeingGroupBytes ends a group that uses the reserve.
+	freeingGroupBytes = 64 << 10
 
 	// maxGroupBytes ends a group whose batch has grown this large; the Update that crossed it stays in.
 	maxGroupBytes = 4 << 20

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -44,7 +45,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 func (s *Store) events() *pebble.EventListener {
 	log := s.opts.Log
 	return &pebble.EventListener{
-		BackgroundError: func(err error) { log.Error("database background work failed", "err", err) },
+		BackgroundError: s.backgroundFailed,
 		DataCorruption: func(i pebble.DataCorruptionInfo) {
 			s.corrupt.Add(1)
 			log.Error("corrupt database file", "file", i.Path, "err", i.Details)
@@ -78,7 +79,7 @@ func (l *dbLogger) Errorf(format string, args ...any) {
 	l.log.Error("pebble", "msg", fmt.Sprintf(format, args...))
 }
 
-// Fatalf must not return into Pebble as if nothing were, except from Open and Close, which return the error themselves.
+// Fatalf must not return into Pebble as if nothing were, except from Close, which returns the error itself.
 // A failing disk never comes here while the store runs (see guard); what does is an invariant of Pebble's own that is
 // broken. Nothing more must reach the disk then, and the process ends: the next start replays the log.
 func (l *dbLogger) Fatalf(format string, args ...any) {
@@ -86,13 +87,26 @@ func (l *dbLogger) Fatalf(format string, args ...any) {
 	l.log.Error("database failed", "err", err)
 	switch l.guard.phase.Load() {
 	case phaseOpening:
-		l.guard.openFailed.Store(&err)
-		return
+		l.guard.freeze("", err)
+		select {} // Open goes on without this goroutine
 	case phaseClosing:
 		return
 	}
 	l.guard.seal(err)
 	panic(err)
+}
+
+// backgroundFailed is told of each failed flush or compaction. Pebble tries again at once, and Open waits for it: what
+// fails there for other reasons than those that the guard sees may do so a few times. A corrupt table must not keep the
+// rest from being served.
+func (s *Store) backgroundFailed(err error) {
+	s.opts.Log.Error("database background work failed", "err", err)
+	if s.guard.phase.Load() != phaseOpening || errors.Is(err, pebble.ErrCorruption) {
+		return
+	}
+	if s.guard.failures.Add(1) >= maxOpenFailures {
+		s.guard.freeze("", err)
+	}
 }
 
 // panicked makes an error of what Pebble panicked with, which is often one.

@@ -78,7 +78,7 @@ func (tx *Tx) drop(key []byte) error {
 }
 
 func (tx *Tx) written(err error) error {
-	if most := tx.g.s.maxBatch; err == nil && tx.g.batch.Len() > most {
+	if most := tx.g.room.batch; err == nil && tx.g.batch.Len() > most {
 		err = fmt.Errorf("%w: more than %d bytes in one batch", ErrTooLarge, most)
 	}
 	if err != nil && tx.err == nil {
