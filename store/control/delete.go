@@ -18,7 +18,11 @@ const deleteAtOnce = 1000
 // and with it the name last. A kill in between leaves a marked project that maintenance goes on with. To delete a project
 // twice at once is harmless. What was uploaded to it goes with the next sweep.
 func (s *Service) deleteProject(ctx context.Context, p store.Project) error {
-	for budget, done := deleteAtOnce, false; !done; budget = deleteChunk {
+	return s.deleteInSteps(ctx, p, deleteAtOnce, deleteChunk)
+}
+
+func (s *Service) deleteInSteps(ctx context.Context, p store.Project, first, chunk int) error {
+	for budget, done := first, false; !done; budget = chunk {
 		_, err := s.deps.Store.Update(ctx, func(tx *store.Tx) (err error) {
 			done, err = s.deleteSome(ctx, tx, p.No, budget)
 			return err

@@ -96,6 +96,11 @@ func (s *testService) record(t testing.TB, o deploymentObject) store.Deployment 
 // fill adds deployments straight to the store, many to an Update, as publications would have.
 func (s *testService) fill(t testing.TB, project string, n int, branchOf func(int) string) {
 	t.Helper()
+	s.fillBy(t, 50, project, n, branchOf) // the race detector also turns on Pebble's own checks, which make large batches very slow
+}
+
+func (s *testService) fillBy(t testing.TB, chunk int, project string, n int, branchOf func(int) string) {
+	t.Helper()
 	p, err := s.deps.Store.ProjectByName(project)
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +113,6 @@ func (s *testService) fill(t testing.TB, project string, n int, branchOf func(in
 	if err != nil {
 		t.Fatal(err)
 	}
-	const chunk = 50 // the race detector also turns on Pebble's own checks, which make large batches very slow
 	for start := 0; start < n; start += chunk {
 		_, err := s.deps.Store.Update(t.Context(), func(tx *store.Tx) error {
 			for i := start; i < min(n, start+chunk); i++ {
