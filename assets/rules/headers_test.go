@@ -166,6 +166,18 @@ func TestChangesAreReused(t *testing.T) {
 	}
 }
 
+// A Changes that is used for ever does not grow for ever.
+func TestChangesAreBounded(t *testing.T) {
+	h, _ := ParseHeaders("/*\n  X-A: :splat\n", Options{})
+	var changes Changes
+	for range 1000 {
+		h.Apply(&changes, "h", "/"+strings.Repeat("a", 1000))
+	}
+	if n := cap(changes.buf); n > 4000 {
+		t.Errorf("%d bytes are kept", n)
+	}
+}
+
 // Changes say which rule and line had the last word.
 func TestChangesNameTheirLine(t *testing.T) {
 	h, _ := ParseHeaders("/*\n  X-A: 1\n/a\n  X-A: 2\n  X-B: 1\n", Options{})

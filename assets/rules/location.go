@@ -63,7 +63,7 @@ func (a *answer) authority() (at authority, path string, ok bool) {
 			if slash := strings.IndexAny(text, "/\\"); slash >= 0 && i == len(a.dest.host)-1 {
 				text, path = text[:slash], escaped(strings.ReplaceAll(text[slash:], "\\", "/"), inPath)
 			}
-			if strings.ContainsAny(text, "/\\@?#") || hasControl(text) || len(text) > a.room() {
+			if strings.ContainsAny(text, "/\\@?#") || len(text) > a.room() {
 				return authority{}, "", false
 			}
 		}

@@ -91,6 +91,7 @@ func TestLocation(t *testing.T) {
 		{"/a /\\evil.example", "/a", "", "/evil.example"},
 		{"/a /.//evil.example", "/a", "", "/evil.example"},
 		{"/a /%2F%2Fevil.example", "/a", "", "/%2F%2Fevil.example"},
+		{"/go/* /x/:splat", "/go/a\\..\\b", "", "/x/b"},
 		{"/go/* /:splat", "/go/a\r\nX-Injected:1", "", "/a%0D%0AX-Injected:1"},
 
 		// Placeholders in hosts.

@@ -175,7 +175,7 @@ func (r *reader) place(e *element, lo, end, segment int) int {
 	}
 	// Its last separator can only be the last one there is.
 	stop := segment + len(e.text) - 1 - e.sep
-	if segment == lo || stop >= end || !strings.HasSuffix(r.s[lo:stop], e.text) {
+	if stop >= end || !strings.HasSuffix(r.s[lo:stop], e.text) {
 		return -1
 	}
 	return stop - len(e.text)

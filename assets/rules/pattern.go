@@ -6,12 +6,12 @@ import "strings"
 //
 // It matches what the anchored regular expression would match in which a placeholder is [^/]+ (in a host, [^.]+) and
 // "*" is .*, with the same captures: every placeholder, from the left, as long as it can be. To make the first ones
-// longest is to put every text between them as far right as it can be. Valid placements are closed under taking the
-// rightmost of each text (a gap between two texts only moves its start right by it, and what it loses or gains at its end
-// it has from one of the two placements), so one placement is rightmost in all; and reading from right to left, each text at the
-// last place that fits, finds it without ever going back. With a "*" that is done for what follows it, then for what
-// precedes it: up to its last separator, that is tied to the same separators of the path, counted from the left, and only
-// the rest can move.
+// longest is to put every text between them as far right as it can be. Of two placements that are valid, the one that
+// takes the later place for each text is valid too: each of its gaps is the end of a gap of the one, so that it holds no
+// separator, and no shorter than that of the other. So one placement is rightmost in all, and reading from right to
+// left, each text at the last place that fits, finds it without ever going back. With a "*" that is done for what
+// follows it, then for what precedes it: up to its last separator, that is tied to the same separators of the path,
+// counted from the left, and only the rest can move.
 type pattern struct {
 	sep   byte
 	names []string // of the captures, in the order of the text

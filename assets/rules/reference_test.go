@@ -91,6 +91,17 @@ func TestPatternIsRegexp(t *testing.T) {
 	})
 }
 
+func TestLastIndex(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := strings.Repeat("-", rapid.IntRange(0, 1200).Draw(t, "before")) + rapid.StringMatching(`[ab]{0,5}`).Draw(t, "middle") +
+			strings.Repeat("-", rapid.IntRange(0, 1200).Draw(t, "after"))
+		text := rapid.StringMatching(`-{0,55}[ab-]{1,5}`).Draw(t, "text")
+		if got, want := lastIndex(s, text), strings.LastIndex(s, text); got != want {
+			t.Fatalf("%d, want %d", got, want)
+		}
+	})
+}
+
 func FuzzPattern(f *testing.F) {
 	for _, source := range []string{
 		"/", "/*", "/a/*", "/a*", "/*/b", "/*.js", "/:x", "/:x/:y", "/:x-:y", "/:x:y", "/:x*", "/*:x", "/:x/*/:y", "/a:x-*-b:y/c", "*", ":x", "*:x", ":x*:y",

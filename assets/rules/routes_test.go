@@ -83,6 +83,14 @@ func TestRoutesMatch(t *testing.T) {
 	}
 }
 
+// A NUL, which marks placeholders in the index, is no placeholder.
+func TestRoutesWithNUL(t *testing.T) {
+	r, _ := ParseRoutes(`{"version":1,"include":["/\u0000","/b/\u0000*","/a"],"exclude":[]}`, Options{})
+	if r == nil || r.Match("/x") || r.Match("/b/x") || !r.Match("/a") {
+		t.Error("a NUL matches something else")
+	}
+}
+
 // referenceRoute is the regular expression that the original makes of a rule.
 func referenceRoute(rule string) *regexp.Regexp {
 	quote := func(s string) string { return strings.ReplaceAll(regexp.QuoteMeta(s), `\*`, `(?s:.*)`) }
