@@ -16,7 +16,7 @@ import (
 
 // A deletion that power cuts short again and again goes on where it was, and what is left in between is consistent.
 func TestDeleteProjectSurvivesKills(t *testing.T) {
-	const deployments, first, chunk, stepsToKill = 1500, 200, 100, 3
+	const deployments, first, chunk, stepsToKill = 1500, 100, 60, 3
 	fs := vfs.NewCrashableMem()
 	open := func() *store.Store {
 		t.Helper()
@@ -32,7 +32,7 @@ func TestDeleteProjectSurvivesKills(t *testing.T) {
 	a.project("docs")
 	a.project("stays")
 	stays := a.deploy("stays", "", site{"/a": "stays"})
-	ts.fill(t, "docs", deployments, func(i int) string { return fmt.Sprintf("b%d", i%350) })
+	ts.fill(t, "docs", deployments, func(i int) string { return fmt.Sprintf("b%d", i%150) })
 	p, err := ts.deps.Store.ProjectByName("docs")
 	if err != nil {
 		t.Fatal(err)

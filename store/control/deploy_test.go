@@ -224,19 +224,20 @@ func TestListDeployments(t *testing.T) {
 		}
 		ids = append([]string{a.deploy("docs", branch, site{}).ID}, ids...)
 	}
+	total := func(n int) *int { return &n }
 	list := func(query string) (got []deploymentObject, info resultInfo) {
 		ans := a.must("GET", projectsPath+"/docs/deployments?"+query, nil)
 		ans.into(t, &got)
 		return got, *ans.ResultInfo
 	}
 	all, info := list("")
-	if len(all) != 25 || all[0].ID != ids[0] || all[24].ID != ids[24] || info != (resultInfo{1, 25, 25, 30}) {
+	if len(all) != 25 || all[0].ID != ids[0] || all[24].ID != ids[24] || !cmp.Equal(info, resultInfo{1, 25, 25, total(30)}) {
 		t.Errorf("%d items, %+v", len(all), info)
 	}
-	if rest, info := list("page=2"); len(rest) != 5 || rest[4].ID != ids[29] || info != (resultInfo{2, 25, 5, 30}) {
+	if rest, info := list("page=2"); len(rest) != 5 || rest[4].ID != ids[29] || !cmp.Equal(info, resultInfo{2, 25, 5, total(30)}) {
 		t.Errorf("%d items, %+v", len(rest), info)
 	}
-	if dev, info := list("env=preview&per_page=4"); len(dev) != 4 || dev[0].Environment != "preview" || info.TotalCount != 10 {
+	if dev, info := list("env=preview&per_page=4"); len(dev) != 4 || dev[0].Environment != "preview" || !cmp.Equal(info.TotalCount, total(10)) {
 		t.Errorf("%+v", info)
 	}
 	for _, q := range []string{"env=staging", "page=0", "per_page=x"} {

@@ -99,7 +99,8 @@ func (f deploymentFilter) matches(d store.Deployment) bool {
 	return (f.env == 0 || d.Environment == f.env) && (f.branch == "" || d.Branch == f.branch)
 }
 
-// listDeployments shows a page of them, newest first. wrangler asks for one page only and names no size.
+// listDeployments shows a page of them, newest first. wrangler asks for one page only and names no size. What is left of a
+// project with very many is not counted: a page then has no total_count, and one that is not full is the last.
 func (s *Service) listDeployments(c *call) (any, error) {
 	f, err := filterOf(c.r, "env")
 	if err != nil {
@@ -113,6 +114,9 @@ func (s *Service) listDeployments(c *call) (any, error) {
 	for d, err := range rd.DeploymentsOf(c.project.No, 0) {
 		if err != nil {
 			return nil, fmt.Errorf("list deployments of %s: %w", c.project.Name, err)
+		}
+		if page.enough() {
+			break
 		}
 		if !f.matches(d) || !page.take() {
 			continue

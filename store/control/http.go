@@ -50,10 +50,10 @@ const (
 )
 
 type resultInfo struct {
-	Page       int `json:"page"`
-	PerPage    int `json:"per_page"`
-	Count      int `json:"count"`
-	TotalCount int `json:"total_count"`
+	Page       int  `json:"page"`
+	PerPage    int  `json:"per_page"`
+	Count      int  `json:"count"`
+	TotalCount *int `json:"total_count,omitempty"` // left out of a listing too long to be counted for each page
 }
 
 type envelopeError struct {

@@ -5,11 +5,27 @@ import (
 	"strconv"
 )
 
-// page gathers one page of a listing that is walked from its beginning, and counts all of it.
+// page gathers one page of a listing that is walked from its beginning, and counts what is walked.
 type page struct {
 	number, size int
 	total        int
+	beyond       int   // items walked after the end of the page
+	partial      bool  // the walk was given up: total is not that of the listing
 	items        []any // never nil: an empty list is [], not null
+}
+
+// countBeyond is how far a walk that may be long goes on after the end of the page, only to count.
+const countBeyond = 1000
+
+// enough says, for an item that the walk has come to, whether to give the walk up: the page is full, and the rest is more
+// than is worth counting.
+func (p *page) enough() bool {
+	if p.total < p.number*p.size {
+		return false
+	}
+	p.beyond++
+	p.partial = p.beyond > countBeyond
+	return p.partial
 }
 
 // pageOf reads ?page= and ?per_page=.
@@ -39,5 +55,9 @@ func (p *page) take() bool {
 }
 
 func (p *page) info() *resultInfo {
-	return &resultInfo{Page: p.number, PerPage: p.size, Count: len(p.items), TotalCount: p.total}
+	info := &resultInfo{Page: p.number, PerPage: p.size, Count: len(p.items)}
+	if !p.partial {
+		info.TotalCount = &p.total
+	}
+	return info
 }
