@@ -2,7 +2,7 @@
 // transport and no file system.
 //
 // Parsing happens once, at deploy, and yields an immutable value and a Report of what is wrong with the file. A nil
-// *Redirects, *Headers or *Routes has no rules.
+// *Redirects or *Headers has no rules; nil *Routes send every path to the Functions.
 //
 // # What a request costs
 //
@@ -13,7 +13,7 @@
 // share their nodes: rules that cannot match cost nothing but the depth of the tree they are not on.
 //
 // No input makes it slow. A node is visited at most once per request, so that the walk never costs more than reading
-// the indexed rules once. A rule that agrees with the path in all but the text between two placeholders of one segment
+// the indexed rules once, and for each placeholder among them finding the end of a segment. A rule that agrees with the path in all but the text between two placeholders of one segment
 // is then compared with the path, from right to left, without going back: linear in the length of the path, whatever
 // the pattern (see pattern). There is no regular expression and no backtracking.
 package rules
