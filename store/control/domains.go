@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -130,6 +131,8 @@ func (s *Service) addDomain(c *call) (any, error) {
 	}
 	if d.Status == store.DomainPending {
 		s.domains.wait(d, s.now())
+	} else {
+		s.domains.forget(d)
 	}
 	return describeDomain(d), nil
 }
@@ -181,7 +184,7 @@ func (s *Service) putNewDomain(ctx context.Context, tx *store.Tx, p store.Projec
 			return err
 		}
 		if old.Host == d.Host {
-			return refuse(http.StatusConflict, codeConflict, "project %q has the domain %s already", p.Name, d.Host)
+			return s.vouchFor(ctx, tx, p, old, d, vouched)
 		}
 		if n++; n >= s.opts.MaxDomains {
 			return refuse(http.StatusConflict, codeLimit, "project %q has %d domains, the limit of a project", p.Name, n)
@@ -194,6 +197,20 @@ func (s *Service) putNewDomain(ctx context.Context, tx *store.Tx, p store.Projec
 		return s.activate(ctx, tx, p, d)
 	}
 	return tx.PutDomain(*d)
+}
+
+// vouchFor answers the addition of a domain that the project has. One that waits for its proof goes live if who adds it
+// needs none; it stays what it was, but for the branch if another one is named.
+func (s *Service) vouchFor(ctx context.Context, tx *store.Tx, p store.Project, old store.Domain, d *store.Domain, vouched bool) error {
+	if !vouched || old.Status != store.DomainPending {
+		return refuse(http.StatusConflict, codeConflict, "project %q has the domain %s already", p.Name, d.Host)
+	}
+	if err := s.hostFree(tx, p, old.Host); err != nil {
+		return err
+	}
+	old.Branch = cmp.Or(d.Branch, old.Branch)
+	*d = old
+	return s.activate(ctx, tx, p, d)
 }
 
 // removeDomain frees the host and takes its route away in one batch.
