@@ -3,7 +3,9 @@ package store
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"pgregory.net/rapid"
 
@@ -83,6 +85,11 @@ var modelSteps = map[string]step{
 		no := drawProject(t)
 		_, there := m.Projects[no]
 		delete(m.Projects, no)
+		if there {
+			ofProject := fmt.Sprint(no) + " "
+			maps.DeleteFunc(m.Wanted, func(k string, _ bool) bool { return strings.HasPrefix(k, ofProject) })
+			maps.DeleteFunc(m.Claims, func(_ string, c Claim) bool { return c.Project == no })
+		}
 		return there, tx.DeleteProject(no)
 	},
 	"put deployment": func(t *rapid.T, tx *Tx, m *model) (bool, error) {

@@ -197,7 +197,10 @@ func (r *Reader) HostOwner(host string) (HostOwner, error) {
 
 // HostsUnder yields the claimed hosts that end in "." + suffix, wildcards included.
 func (r *Reader) HostsUnder(suffix string) iter.Seq2[string, HostOwnerOrErr] {
-	prefix := append(hostKey(suffix), '.')
+	return r.hostOwners(append(hostKey(suffix), '.'))
+}
+
+func (r *Reader) hostOwners(prefix []byte) iter.Seq2[string, HostOwnerOrErr] {
 	return scan(r, prefix, prefixEnd(prefix),
 		func(k, v []byte) (string, HostOwnerOrErr, error) {
 			o, err := decodeHostOwner(v)

@@ -77,6 +77,26 @@ func (tx *Tx) drop(key []byte) error {
 	return tx.written(tx.g.batch.Delete(key, nil))
 }
 
+// dropAll deletes everything under a prefix, however much it is, in one operation.
+func (tx *Tx) dropAll(prefix []byte) error {
+	if err := tx.usable(); err != nil {
+		return err
+	}
+	it, done, err := tx.src.iter(prefix, prefixEnd(prefix))
+	if err != nil {
+		return readError(prefix, err)
+	}
+	defer done()
+	there := it.First()
+	if err := it.Close(); err != nil {
+		return readError(prefix, err)
+	}
+	if !there { // a deleted range costs every later scan across it
+		return nil
+	}
+	return tx.written(tx.g.batch.DeleteRange(prefix, prefixEnd(prefix), nil))
+}
+
 func (tx *Tx) written(err error) error {
 	if most := tx.g.room.batch; err == nil && tx.g.batch.Len() > most {
 		err = fmt.Errorf("%w: more than %d bytes in one batch", ErrTooLarge, most)

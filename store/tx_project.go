@@ -126,7 +126,8 @@ func (tx *Tx) dropProjectNames(p Project) error {
 	return tx.drop(key32s(tableAccountProj, p.Account, p.Name))
 }
 
-// DeleteProject deletes the record and frees the name; what belongs to the project is the caller's to delete first.
+// DeleteProject deletes the record, what was uploaded to the project and is claimed or wanted, and frees the name. What else
+// belongs to the project is the caller's to delete first.
 func (tx *Tx) DeleteProject(no ProjectNo) error {
 	p, err := tx.Project(no)
 	if isNotFound(err) {
@@ -137,6 +138,11 @@ func (tx *Tx) DeleteProject(no ProjectNo) error {
 	}
 	if err := tx.dropProjectNames(p); err != nil {
 		return err
+	}
+	for _, table := range []byte{tableClaim, tableWanted} {
+		if err := tx.dropAll(key32(table, no)); err != nil {
+			return err
+		}
 	}
 	tx.touchProject(no)
 	return tx.drop(key32(tableProject, no))
