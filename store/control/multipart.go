@@ -16,7 +16,6 @@ const (
 	maxTextField     = 4 << 10 // a branch, a hash, a path
 	maxMessageField  = 1 << 20 // wrangler before 4.63 sends commit messages of any length
 	maxCommitMessage = 4 << 10 // what is kept of one
-	maxBranch        = 1 << 10
 	maxUnknownPart   = 1 << 20
 )
 
@@ -100,7 +99,7 @@ func (f *formReader) part(name string, r io.Reader) (err error) {
 	case "manifest":
 		f.form.Files, err = readManifest(f.capped(name, r, f.opts.MaxManifestBytes), f.opts.MaxFiles)
 	case "branch":
-		f.form.Branch, err = f.text(name, r, maxBranch)
+		f.form.Branch, err = f.text(name, r, maxBranchLen)
 	case "commit_hash":
 		f.form.CommitHash, err = f.text(name, r, maxTextField)
 	case "commit_message":

@@ -23,7 +23,7 @@ type projectInput struct {
 
 const (
 	maxVarNameLen     = 256
-	maxBranchLen      = 255
+	maxBranchLen      = 1 << 10 // wherever a branch is named: a deployment of one must be able to become production
 	maxCompatFlags    = 64
 	maxCompatFlagLen  = 128
 	maxSettingNameLen = 128

@@ -209,7 +209,7 @@ func TestSettingsAreChecked(t *testing.T) {
 		status, code int
 	}{
 		"branch empty":        {`{"production_branch":""}`, 400, codeBadRequest},
-		"branch too long":     {`{"production_branch":"` + strings.Repeat("b", 256) + `"}`, 400, codeBadRequest},
+		"branch too long":     {`{"production_branch":"` + strings.Repeat("b", 1025) + `"}`, 400, codeBadRequest},
 		"branch with NUL":     {`{"production_branch":"a\u0000"}`, 400, codeBadRequest},
 		"renamed":             {`{"name":"other"}`, 400, codeBadRequest},
 		"unknown environment": {`{"deployment_configs":{"staging":{}}}`, 400, codeBadRequest},

@@ -207,7 +207,7 @@ func FuzzDeploymentForm(f *testing.F) {
 			}
 			seen[file.Path] = true
 		}
-		if len(form.Files) > 100 || len(form.CommitMessage) > maxCommitMessage || len(form.Branch) > maxBranch {
+		if len(form.Files) > 100 || len(form.CommitMessage) > maxCommitMessage || len(form.Branch) > maxBranchLen {
 			t.Errorf("out of bounds: %d files, branch %q", len(form.Files), form.Branch)
 		}
 	})
