@@ -293,7 +293,8 @@ func TestWhoAmI(t *testing.T) {
 		for _, x := range list {
 			ids = append(ids, x.ID)
 		}
-		return append(ids, fmt.Sprint(*ans.ResultInfo))
+		i := ans.ResultInfo
+		return append(ids, fmt.Sprintf("{%d %d %d %d}", i.Page, i.PerPage, i.Count, *i.TotalCount))
 	}
 	for path, want := range map[string][]string{
 		"/accounts?page=1":            {"default", "other", "{1 20 2 2}"},

@@ -14,7 +14,7 @@ const sweepChunk = 500 // records of one Update
 func inChunks[T any](ctx context.Context, st *store.Store, all iter.Seq2[T, error], want func(T) (bool, error), drop func(*store.Tx, T) error) error {
 	var chunk []T
 	flush := func() error {
-		_, err := st.Update(ctx, func(tx *store.Tx) error {
+		_, err := st.UpdateFreeing(ctx, func(tx *store.Tx) error {
 			var faults error
 			for _, v := range chunk {
 				faults = errors.Join(faults, drop(tx, v))

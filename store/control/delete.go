@@ -23,7 +23,7 @@ func (s *Service) deleteProject(ctx context.Context, p store.Project) error {
 
 func (s *Service) deleteInSteps(ctx context.Context, p store.Project, first, chunk int) error {
 	for budget, done := first, false; !done; budget = chunk {
-		_, err := s.deps.Store.Update(ctx, func(tx *store.Tx) (err error) {
+		_, err := s.deps.Store.UpdateFreeing(ctx, func(tx *store.Tx) (err error) {
 			done, err = s.deleteSome(ctx, tx, p.No, budget)
 			return err
 		})

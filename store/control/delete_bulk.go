@@ -143,7 +143,7 @@ func (s *Service) nextVictims(p store.Project, b bulkDelete, cursor store.Deploy
 // in the same place and then undoes itself.
 func (s *Service) deleteChunk(ctx context.Context, p store.Project, victims []store.Deployment, dryRun bool) ([]store.Deployment, error) {
 	var gone []store.Deployment
-	_, err := s.deps.Store.Update(ctx, func(tx *store.Tx) error {
+	_, err := s.deps.Store.UpdateFreeing(ctx, func(tx *store.Tx) error {
 		p, err := sameProject(tx, p)
 		if err != nil {
 			return err

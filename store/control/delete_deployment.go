@@ -43,7 +43,7 @@ func (s *Service) deleteDeployment(ctx context.Context, p store.Project, d store
 		if err != nil {
 			return err
 		}
-		_, err = s.deps.Store.Update(ctx, func(tx *store.Tx) error {
+		_, err = s.deps.Store.UpdateFreeing(ctx, func(tx *store.Tx) error {
 			return s.unpublish(ctx, tx, p, d, force, back)
 		})
 		if !errors.Is(err, errMoved) {

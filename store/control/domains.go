@@ -219,7 +219,7 @@ func (s *Service) removeDomain(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = s.deps.Store.Update(c.ctx, func(tx *store.Tx) error {
+	_, err = s.deps.Store.UpdateFreeing(c.ctx, func(tx *store.Tx) error {
 		p, err := sameProject(tx, c.project)
 		if err != nil {
 			return err

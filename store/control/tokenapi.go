@@ -166,7 +166,7 @@ func (s *Service) tokenFits(tx *store.Tx, a store.Account, t store.Token) error 
 
 func (s *Service) revokeToken(c *call) (any, error) {
 	id := c.r.PathValue("token")
-	_, err := s.deps.Store.Update(c.ctx, func(tx *store.Tx) error {
+	_, err := s.deps.Store.UpdateFreeing(c.ctx, func(tx *store.Tx) error {
 		t, err := tx.Token(id)
 		hidden := err == nil && (t.Account != c.account.No || t.Scope == store.ScopeServerAdmin && !c.principal.AdministersServer())
 		if errors.Is(err, store.ErrNotFound) || hidden {
