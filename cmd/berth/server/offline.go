@@ -35,7 +35,7 @@ func Offline(ctx context.Context, dir string, stderr io.Writer, fn func(Opened) 
 		return &SettingsError{err}
 	}
 	c.storedDomain = true
-	n, err := c.open(c.newLog(stderr), "http")
+	n, err := c.open(ctx, c.newLog(stderr), "http")
 	if err != nil {
 		return err
 	}

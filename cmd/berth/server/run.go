@@ -60,7 +60,7 @@ func Run(ctx context.Context, s Settings, out Output) error {
 		return err
 	}
 	c.Edge.AccessLog = access
-	n, err := c.open(log, c.publicURL(listeners.http))
+	n, err := c.open(ctx, log, c.publicURL(listeners.http))
 	if err != nil {
 		listeners.close()
 		return errors.Join(err, closeLog(file))

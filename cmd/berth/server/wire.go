@@ -29,9 +29,10 @@ type node struct {
 	edge    *edge.Server
 }
 
-// open opens the data directory and wires the parts over it.
-func (c *checked) open(log *slog.Logger, publicURL string) (*node, error) {
-	data, err := store.OpenDataDir(c.Data, store.Options{CacheBytes: c.StoreCache, Log: log})
+// open opens the data directory and wires the parts over it. The end of ctx ends a start that a long log or a hung disk
+// holds up.
+func (c *checked) open(ctx context.Context, log *slog.Logger, publicURL string) (*node, error) {
+	data, err := store.OpenDataDirContext(ctx, c.Data, store.Options{CacheBytes: c.StoreCache, Log: log})
 	if err != nil {
 		return nil, explainOpen(c.Data, err)
 	}
