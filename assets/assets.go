@@ -1,7 +1,10 @@
 // Package assets is the planner: a compiled Site and a Request give a Plan. It is pure and total and does no I/O.
 package assets
 
-import "berth/assets/manifest"
+import (
+	"berth/assets/manifest"
+	"berth/assets/rules"
+)
 
 // Request is one HTTP request as the planner sees it. Every string may be a view of the request's own bytes and must not
 // outlive Plan (a Plan's fields may point into it: render before the request dies). A field that is absent is "".
@@ -59,6 +62,10 @@ type Plan struct {
 	// Head says that the body must not be sent though its length is announced.
 	Head bool
 
+	// fallback says that a single-page application answers for a path that has no file.
+	fallback bool
+	asked    rules.Request // here because it would escape
+	changes  rules.Changes
 	// scratch grows only while a Plan is made, so that views of it stay good until the Plan is reused.
 	scratch []byte
 }

@@ -75,6 +75,32 @@ func BenchmarkPlan(b *testing.B) {
 	})
 }
 
+func BenchmarkPlanWithRules(b *testing.B) {
+	redirects, headers := fullRules()
+	s := newRuledSite(b, map[string]string{"/docs/page.html": "x"}, redirects, headers)
+	for name, target := range map[string]string{"none": "/docs/page", "redirect": "/docs/a/v7/b", "header": "/docs/a/x7"} {
+		b.Run("matches="+name, func(b *testing.B) {
+			b.ReportAllocs()
+			var p Plan
+			req := Request{Method: "GET", Target: target, Host: "docs.example", AcceptEncoding: "gzip, deflate, br, zstd"}
+			for b.Loop() {
+				s.Plan(&p, &req)
+			}
+		})
+	}
+}
+
+func BenchmarkCompileRules(b *testing.B) {
+	redirects, headers := fullRules()
+	raw := named(b, "/a").Files().Bytes()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Compile(Input{Manifest: raw, Redirects: []byte(redirects), Headers: []byte(headers)}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkCompile(b *testing.B) {
 	raw := largeSite(b, 100_000).Files().Bytes()
 	b.ReportAllocs()

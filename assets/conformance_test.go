@@ -32,19 +32,20 @@ type recorded struct {
 	BodySHA256   string `json:"body_sha256"`
 }
 
-// Features that are made of _redirects, _headers, Functions or Link hints.
-var ruleFeatures = regexp.MustCompile(`^(redirect-|rewrite|headers-|fn-|early-hints)`)
-
-// Cases of other features that fail for their site's rules alone; one that passes is to be taken off the list. Of the
-// fields that only rules set, everything else about the response is compared.
-var (
-	ruleCases  = []string{"cedar-008", "cedar-029", "elder-004", "elder-005", "zelkova-006", "zelkova-009"}
-	ruleFields = []string{"x-area", "x-direct", "x-sec", "x-all", "x-h"}
-)
+// Features that are not built.
+var notBuilt = regexp.MustCompile(`^(fn-|early-hints)`)
 
 // Cases in which we differ on purpose, and why.
 var deliberate = map[string]string{
-	"teak-004": "If-None-Match is a list (RFC 9110 §13.1.2)",
+	"teak-004":   "If-None-Match is a list (RFC 9110 §13.1.2)",
+	"fir-059":    "a status written as 0x12d",
+	"fir-060":    "a status written as 3.01e2",
+	"ginkgo-022": "$$ in what a placeholder holds",
+	"ginkgo-043": "a rule with :a and :ab",
+	"kapok-029":  "a range (RFC 9110 §14)",
+	"maple-032":  "a range",
+	"teak-023":   "a range",
+	"teak-025":   "a range",
 }
 
 func TestConformance(t *testing.T) {
@@ -55,7 +56,7 @@ func TestConformance(t *testing.T) {
 	sites := map[string]testSite{}
 	ran := 0
 	for _, c := range readJSONLines[conformanceCase](t, "cases.jsonl") {
-		if ruleFeatures.MatchString(c.Feature) {
+		if notBuilt.MatchString(c.Feature) {
 			continue
 		}
 		ran++
@@ -65,10 +66,6 @@ func TestConformance(t *testing.T) {
 		}
 		diffs := c.compare(want[c.ID], c.replay(t, sites[dir]))
 		switch {
-		case slices.Contains(ruleCases, c.ID):
-			if len(diffs) == 0 {
-				t.Errorf("%s passes: take it off ruleCases", c.ID)
-			}
 		case deliberate[c.ID] != "":
 			if len(diffs) == 0 {
 				t.Errorf("%s passes: take it off deliberate", c.ID)
@@ -78,7 +75,7 @@ func TestConformance(t *testing.T) {
 				strings.Join(diffs, "\n\t"), c.Note)
 		}
 	}
-	if ran < 280 {
+	if ran < 600 {
 		t.Errorf("only %d cases replayed", ran)
 	}
 }
@@ -105,21 +102,43 @@ func readJSONLines[T any](t *testing.T, name string) (all []T) {
 	return all
 }
 
-// deploymentDir finds the files behind a host such as "prod", "CUSTOM0", "dep:main:8080" or "alias:feat-login".
-func deploymentDir(t *testing.T, c conformanceCase) string {
+type corpusSite struct {
+	Production  string
+	Domains     []string
+	Deployments []struct{ ID, Dir, Alias string }
+}
+
+func readSite(t *testing.T, name string) (site corpusSite) {
 	t.Helper()
-	var site struct {
-		Production  string
-		Deployments []struct{ ID, Dir, Alias string }
-	}
-	dir := filepath.Join(corpus, "sites", c.Site)
-	b, err := os.ReadFile(filepath.Join(dir, "site.json"))
+	b, err := os.ReadFile(filepath.Join(corpus, "sites", name, "site.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal(b, &site); err != nil {
 		t.Fatal(err)
 	}
+	return site
+}
+
+// canonicalHost is the name that the runner sends for a host such as "prod", "CUSTOM0", "dep:main:8080".
+func (c conformanceCase) canonicalHost(t *testing.T) string {
+	kind := strings.Split(strings.ToLower(c.Host), ":")
+	switch {
+	case kind[0] == "prod":
+		return c.Site + ".pages.dev"
+	case strings.HasPrefix(kind[0], "custom"):
+		return readSite(t, c.Site).Domains[kind[0][len("custom")]-'0']
+	case len(kind) > 1:
+		return kind[1] + "." + c.Site + ".pages.dev"
+	}
+	return kind[0]
+}
+
+// deploymentDir finds the files behind a host such as "prod", "CUSTOM0", "dep:main:8080" or "alias:feat-login".
+func deploymentDir(t *testing.T, c conformanceCase) string {
+	t.Helper()
+	dir := filepath.Join(corpus, "sites", c.Site)
+	site := readSite(t, c.Site)
 	kind := strings.Split(c.Host, ":")
 	for _, d := range site.Deployments {
 		switch {
@@ -145,7 +164,7 @@ func (c conformanceCase) target() string {
 var etagOf = regexp.MustCompile(`\{\{etag:(.*?)\}\}`)
 
 func (c conformanceCase) replay(t *testing.T, s testSite) recorded {
-	req := Request{Method: c.Method, Target: c.target(), Scheme: "http", NoIndex: strings.Contains(c.Host, ":")}
+	req := Request{Method: c.Method, Target: c.target(), Host: c.canonicalHost(t), Scheme: "http", NoIndex: strings.Contains(c.Host, ":")}
 	for _, h := range c.Headers {
 		value := etagOf.ReplaceAllStringFunc(h[1], func(m string) string {
 			var p Plan
@@ -157,6 +176,10 @@ func (c conformanceCase) replay(t *testing.T, s testSite) recorded {
 			req.Authorization = true
 		case "Range":
 			req.Range = value
+		case "X-Forwarded-Proto":
+			req.Scheme = value
+		case "If-Range":
+			req.IfRange = value
 		case "If-None-Match":
 			req.IfNoneMatch = value
 		case "If-Match":
@@ -182,7 +205,7 @@ func (c conformanceCase) replay(t *testing.T, s testSite) recorded {
 }
 
 var (
-	notCompared = []string{"date", "server", "connection", "content-length", "transfer-encoding", "allow"}
+	notCompared = []string{"date", "server", "connection", "content-length", "transfer-encoding", "allow", "accept-ranges"}
 	allowed304  = []string{"etag", "cache-control"}
 )
 
@@ -205,9 +228,6 @@ func (c conformanceCase) compare(want, got recorded) (diffs []string) {
 		diff("status: want %d, got %d", want.Status, got.Status)
 	}
 	for name, value := range w {
-		if slices.Contains(ruleFields, name) {
-			continue
-		}
 		same := value == g[name]
 		if name == "location" {
 			same = canonicalURL(value) == canonicalURL(g[name])
@@ -217,6 +237,9 @@ func (c conformanceCase) compare(want, got recorded) (diffs []string) {
 		}
 	}
 	for name, value := range g {
+		if name == "vary" && value == "Sec-Fetch-Dest" {
+			continue // of every fallback page
+		}
 		if _, ok := w[name]; !ok && !(want.Status == 304 && slices.Contains(allowed304, name)) {
 			diff("extra %s: %s", name, value)
 		}

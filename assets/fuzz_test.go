@@ -16,13 +16,13 @@ func FuzzPlan(f *testing.F) {
 		"/%252F", "/%20", "/%0d%0ax", "/a%0aX-Injected:%201/index", "/q%3Fx%23y.html", "/100%25.html", "/../%2e%2E/\\..\\index", "/é/%C3%BC.html", "/%zz/index",
 		"/\x00/index?\x00\r\n ", "/ /index/index/",
 	} {
-		f.Add("GET", target, "gzip", "")
-		f.Add("head", target, "*;q=0", `W/"x"`)
+		f.Add("GET", target, "gzip", "", "bytes=0-3", "")
+		f.Add("head", target, "*;q=0", `W/"x"`, "bytes=9-", "script")
 	}
-	f.Fuzz(func(t *testing.T, method, target, acceptEncoding, ifNoneMatch string) {
+	f.Fuzz(func(t *testing.T, method, target, acceptEncoding, ifNoneMatch, ranges, dest string) {
 		for _, s := range sites {
 			var p Plan
-			req := Request{Method: method, Target: target, AcceptEncoding: acceptEncoding, IfNoneMatch: ifNoneMatch}
+			req := Request{Method: method, Target: target, AcceptEncoding: acceptEncoding, IfNoneMatch: ifNoneMatch, Range: ranges, SecFetchDest: dest}
 			s.Plan(&p, &req)
 			checkPlan(t, s, &p)
 			if p.Status == 308 {
@@ -35,7 +35,7 @@ func FuzzPlan(f *testing.F) {
 func checkPlan(t *testing.T, s testSite, p *Plan) {
 	s.body(t, p)
 	switch p.Status {
-	case 200, 304, 308, 404, 405, 406:
+	case 200, 206, 304, 308, 404, 405, 406, 416:
 	default:
 		t.Fatalf("status %d", p.Status)
 	}
@@ -54,7 +54,7 @@ func checkPlan(t *testing.T, s testSite, p *Plan) {
 	if seen["Content-Type"] != (p.Body.Kind != BodyNone) || seen["Content-Type"] != seen["X-Content-Type-Options"] {
 		t.Fatalf("body %v, fields %v", p.Body.Kind, seen)
 	}
-	if (p.Status == 404) != (p.get("Cache-Control") == "no-store") || seen["ETag"] != (p.Status == 200 || p.Status == 304) {
+	if (p.Status == 404) != (p.get("Cache-Control") == "no-store") || seen["ETag"] != (p.Status == 200 || p.Status == 206 || p.Status == 304) {
 		t.Fatalf("%d with %v", p.Status, seen)
 	}
 	if to := p.get("Location"); seen["Location"] != (p.Status == 308) || to != "" && !localPath(to) {

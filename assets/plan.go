@@ -18,23 +18,21 @@ const (
 // Plan decides the response to req. It is total: every request gets a status.
 func (s *Site) Plan(dst *Plan, req *Request) {
 	dst.reset()
-	path, query := dst.split(req.Target)
-	// Redirect rules answer here, for every method, by the encoded path; a rewrite replaces path and goes on.
-	s.answer(dst, req, path, query)
-	dst.defaults()
-	// Header rules apply here, by the encoded path of the request, to every status below 500.
-	if dst.Status == http.StatusNotFound {
-		// A deployment may bring the page in a moment, so no rule may let anybody keep its absence.
-		dst.add("Cache-Control", static(cacheNothing))
+	dst.Head = strings.EqualFold(req.Method, http.MethodHead)
+	asked, query := dst.split(req.Target)
+	// Redirects come first, for every method and even where there is a file; they and the header rules know the path as
+	// it was asked for, encoded. A rewrite only replaces the path.
+	path, redirected := s.redirect(dst, req, asked, query)
+	if !redirected {
+		s.answer(dst, req, path, query)
 	}
+	dst.defaults()
+	s.applyHeaders(dst, req, asked)
+	dst.insist()
 }
 
 func (s *Site) answer(dst *Plan, req *Request, path, query string) {
-	switch {
-	case strings.EqualFold(req.Method, http.MethodGet):
-	case strings.EqualFold(req.Method, http.MethodHead):
-		dst.Head = true
-	default:
+	if !dst.Head && !strings.EqualFold(req.Method, http.MethodGet) {
 		dst.Status = http.StatusMethodNotAllowed
 		dst.add("Allow", static("GET, HEAD")) // RFC 9110 §15.5.6 wants it
 		return
@@ -55,11 +53,9 @@ func (s *Site) answer(dst *Plan, req *Request, path, query string) {
 // application, which does its own routing.
 func (s *Site) answerMissing(dst *Plan, req *Request, path string) {
 	page := s.notFound.nearest(path)
-	if page < 0 && s.index >= 0 {
-		s.serve(dst, req, s.index)
-		return
-	}
 	switch {
+	case page < 0 && s.index >= 0:
+		s.fallBack(dst, req)
 	case page < 0:
 		dst.Status = http.StatusNotFound
 	case httpsem.IdentityForbidden(req.AcceptEncoding):
@@ -70,24 +66,24 @@ func (s *Site) answerMissing(dst *Plan, req *Request, path string) {
 	}
 }
 
-// serve answers with a file: 406, 304 or 200, in this order.
+// serve answers with a file: 406, 304, and then the file or the part of it that was asked for. If-Match guards what a
+// client is about to change, and nothing here can be changed; the original ignores it, and so do we.
 func (s *Site) serve(dst *Plan, req *Request, entry int) {
 	if httpsem.IdentityForbidden(req.AcceptEncoding) {
 		dst.Status = http.StatusNotAcceptable
 		return
 	}
-	etag := dst.etag(s.files.At(entry).Key)
-	if req.IfNoneMatch != "" && httpsem.NoneMatch(req.IfNoneMatch, view(etag)) {
+	tag := httpsem.ETag{Key: s.files.At(entry).Key}
+	if httpsem.Evaluate("", req.IfNoneMatch, tag) == httpsem.NotModified {
 		dst.Status = http.StatusNotModified // with the fields that RFC 9110 §15.4.5 wants
-	} else {
-		dst.Status = http.StatusOK
-		s.setBody(dst, entry)
+	} else if s.send(dst, req, entry, tag); dst.Status == http.StatusRequestedRangeNotSatisfiable {
+		return
 	}
-	dst.add("ETag", etag)
+	dst.add("ETag", dst.etag(tag))
 	if !req.Authorization && req.Range == "" {
 		dst.add("Cache-Control", static(cacheRevalidate))
 	}
-	if req.NoIndex && dst.Status == http.StatusOK {
+	if req.NoIndex && dst.Status != http.StatusNotModified {
 		dst.add("X-Robots-Tag", static("noindex"))
 	}
 }
@@ -107,19 +103,38 @@ func (p *Plan) defaults() {
 	}
 }
 
-// etag is the key in quotes, a strong entity tag: two files with one key have the same bytes and the same extension.
-func (p *Plan) etag(key [16]byte) []byte {
-	start := len(p.scratch)
-	p.scratch = append(p.scratch, '"')
-	for _, c := range key {
-		p.scratch = append(p.scratch, lowerHex[c>>4], lowerHex[c&15])
+// insist has the last word, after the header rules.
+func (p *Plan) insist() {
+	if p.fallback {
+		p.add("Vary", static("Sec-Fetch-Dest")) // one field line more is as good as one more member (RFC 9110 §5.3)
 	}
-	p.scratch = append(p.scratch, '"')
+	if p.Status == http.StatusNotFound {
+		// A deployment may bring the page in a moment, so no rule may let anybody keep its absence.
+		p.remove("Cache-Control")
+		p.add("Cache-Control", static(cacheNothing))
+	}
+}
+
+// etag is the file's key in quotes, a strong entity tag: two files with one key have the same bytes and extension.
+func (p *Plan) etag(tag httpsem.ETag) []byte {
+	start := len(p.scratch)
+	p.scratch = tag.Append(p.scratch)
 	return p.scratch[start:len(p.scratch):len(p.scratch)]
 }
 
 func (p *Plan) add(name string, value []byte) {
 	p.Fields = append(p.Fields, Field{Name: name, Value: value})
+}
+
+// remove drops every field of a name, in its canonical spelling.
+func (p *Plan) remove(name string) {
+	kept := p.Fields[:0]
+	for _, f := range p.Fields {
+		if f.Name != name {
+			kept = append(kept, f)
+		}
+	}
+	p.Fields = kept
 }
 
 func (p *Plan) reset() {
@@ -129,5 +144,6 @@ func (p *Plan) reset() {
 	if p.Fields == nil {
 		p.Fields = make([]Field, 0, fieldsHint)
 	}
-	*p = Plan{Fields: p.Fields[:0], scratch: p.scratch[:0]}
+	p.Status, p.Fields, p.Body, p.Head = 0, p.Fields[:0], Body{}, false
+	p.fallback, p.scratch = false, p.scratch[:0]
 }

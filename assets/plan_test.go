@@ -26,6 +26,7 @@ func render(t testing.TB, s testSite, p *Plan) string {
 const (
 	always = "\nAccess-Control-Allow-Origin: *\nReferrer-Policy: strict-origin-when-cross-origin"
 	typed  = always + "\nX-Content-Type-Options: nosniff"
+	vary   = "\nVary: Sec-Fetch-Dest"
 	fresh  = "\nCache-Control: public, max-age=0, must-revalidate"
 )
 
@@ -35,24 +36,38 @@ func TestPlan(t *testing.T) {
 		return `"` + manifest.AssetKeyOf([]byte(path), manifest.Extension(path)).String() + `"`
 	}
 	html := func(path string) string {
-		return "200\nContent-Type: text/html; charset=utf-8\nETag: " + tag(path) + fresh + typed + fmt.Sprintf("\n(%d) %s", len(path), path)
+		return "200\nContent-Type: text/html; charset=utf-8\nAccept-Ranges: bytes\nETag: " + tag(path) + fresh + typed + fmt.Sprintf("\n(%d) %s", len(path), path)
 	}
+	part := func(status, contentRange, body string) string {
+		return status + "\nContent-Type: text/plain; charset=utf-8\n" + contentRange + "Accept-Ranges: bytes\nETag: " + tag("/a.txt") + typed + body
+	}
+	spa := func(s string) string { return strings.Replace(s, "\n(", vary+"\n(", 1) }
 	moved := func(to string) string { return "308\nLocation: " + to + always }
 	for name, tc := range map[string]struct {
 		req  Request
 		want string
 	}{
 		"file": {Request{Target: "/a.txt"},
-			"200\nContent-Type: text/plain; charset=utf-8\nETag: " + tag("/a.txt") + fresh + typed + "\n(6) /a.txt"},
+			"200\nContent-Type: text/plain; charset=utf-8\nAccept-Ranges: bytes\nETag: " + tag("/a.txt") + fresh + typed + "\n(6) /a.txt"},
 		"head": {Request{Method: "HEAD", Target: "/a.txt"},
-			"200\nContent-Type: text/plain; charset=utf-8\nETag: " + tag("/a.txt") + fresh + typed + "\n(6) "},
+			"200\nContent-Type: text/plain; charset=utf-8\nAccept-Ranges: bytes\nETag: " + tag("/a.txt") + fresh + typed + "\n(6) "},
 		"method in small letters": {Request{Method: "get", Target: "/"}, html("/index.html")},
 		"no index": {Request{Target: "/a.txt", NoIndex: true},
-			"200\nContent-Type: text/plain; charset=utf-8\nETag: " + tag("/a.txt") + fresh + "\nX-Robots-Tag: noindex" + typed + "\n(6) /a.txt"},
+			"200\nContent-Type: text/plain; charset=utf-8\nAccept-Ranges: bytes\nETag: " + tag("/a.txt") + fresh + "\nX-Robots-Tag: noindex" + typed + "\n(6) /a.txt"},
 		"authorized": {Request{Target: "/a.txt", Authorization: true},
-			"200\nContent-Type: text/plain; charset=utf-8\nETag: " + tag("/a.txt") + typed + "\n(6) /a.txt"},
-		"range": {Request{Target: "/a.txt", Range: "bytes=0-1"},
-			"200\nContent-Type: text/plain; charset=utf-8\nETag: " + tag("/a.txt") + typed + "\n(6) /a.txt"},
+			"200\nContent-Type: text/plain; charset=utf-8\nAccept-Ranges: bytes\nETag: " + tag("/a.txt") + typed + "\n(6) /a.txt"},
+		"range":                   {Request{Target: "/a.txt", Range: "bytes=1-2"}, part("206", "Content-Range: bytes 1-2/6\n", "\n(2) a.")},
+		"range, if unchanged":     {Request{Target: "/a.txt", Range: "bytes=-2", IfRange: tag("/a.txt")}, part("206", "Content-Range: bytes 4-5/6\n", "\n(2) xt")},
+		"range, if weakly so":     {Request{Target: "/a.txt", Range: "bytes=-2", IfRange: "W/" + tag("/a.txt")}, part("200", "", "\n(6) /a.txt")},
+		"range, changed":          {Request{Target: "/a.txt", Range: "bytes=-2", IfRange: `"x"`}, part("200", "", "\n(6) /a.txt")},
+		"range, none":             {Request{Target: "/a.txt", Range: "lines=1-2"}, part("200", "", "\n(6) /a.txt")},
+		"ranges":                  {Request{Target: "/a.txt", Range: "bytes=0-0,5-5"}, part("200", "", "\n(6) /a.txt")},
+		"ranges that touch":       {Request{Target: "/a.txt", Range: "bytes=0-0,1-2"}, part("206", "Content-Range: bytes 0-2/6\n", "\n(3) /a.")},
+		"range, head":             {Request{Method: "HEAD", Target: "/a.txt", Range: "bytes=0-1"}, part("200", "", "\n(6) ")},
+		"range, unsatisfiable":    {Request{Target: "/a.txt", Range: "bytes=6-"}, "416\nContent-Range: bytes */6\nAccept-Ranges: bytes" + always},
+		"range, but unchanged":    {Request{Target: "/a.txt", Range: "bytes=9-", IfNoneMatch: "*"}, "304\nETag: " + tag("/a.txt") + always},
+		"If-Match is not heeded":  {Request{Target: "/dir/", IfMatch: `"x"`}, html("/dir/index.html")},
+		"script of a page's path": {Request{Target: "/dir/no.js", SecFetchDest: "script"}, "404\nContent-Type: text/html; charset=utf-8" + typed + "\nCache-Control: no-store\n(13) /dir/404.html"},
 		"unchanged": {Request{Target: "/a.txt", IfNoneMatch: `"x", W/` + tag("/a.txt"), NoIndex: true},
 			"304\nETag: " + tag("/a.txt") + fresh + always},
 		"any":                         {Request{Target: "/a.txt", IfNoneMatch: `*`}, "304\nETag: " + tag("/a.txt") + fresh + always},
@@ -66,13 +81,13 @@ func TestPlan(t *testing.T) {
 		"index":                       {Request{Target: "/dir/index.html"}, moved("/dir/")},
 		"directory":                   {Request{Target: "/dir"}, moved("/dir/")},
 		"page with a slash":           {Request{Target: "/page/"}, moved("/page")},
-		"page without a name":         {Request{Target: "/.html"}, "200\nContent-Type: text/html; charset=utf-8\nETag: " + tag("/.html") + fresh + typed + "\n(6) /.html"},
+		"page without a name":         {Request{Target: "/.html"}, "200\nContent-Type: text/html; charset=utf-8\nAccept-Ranges: bytes\nETag: " + tag("/.html") + fresh + typed + "\n(6) /.html"},
 		"page without a name, deeper": {Request{Target: "/x/.html"}, moved("/x/")},
 		"absent, with a page": {Request{Target: "/dir/no", IfNoneMatch: "*", NoIndex: true},
 			"404\nContent-Type: text/html; charset=utf-8" + typed + "\nCache-Control: no-store\n(13) /dir/404.html"},
 		"absent, the page asked for": {Request{Target: "/dir/404"}, html("/dir/404.html")},
-		"application":                {Request{Target: "/no.js"}, html("/index.html")},
-		"application, unchanged":     {Request{Target: "/no", IfNoneMatch: tag("/index.html")}, "304\nETag: " + tag("/index.html") + fresh + always},
+		"application":                {Request{Target: "/no.js"}, spa(html("/index.html"))},
+		"application, unchanged":     {Request{Target: "/no", IfNoneMatch: tag("/index.html")}, "304\nETag: " + tag("/index.html") + fresh + always + vary},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if tc.req.Method == "" {

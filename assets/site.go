@@ -6,6 +6,7 @@ import (
 
 	"berth/assets/httpsem"
 	"berth/assets/manifest"
+	"berth/assets/rules"
 )
 
 // Site is a compiled deployment: immutable, safe for concurrent use.
@@ -14,14 +15,21 @@ type Site struct {
 	types    []httpsem.MediaType // of each entry of files
 	notFound notFoundTree
 	index    int // entry of /index.html, which is the SPA's shell; -1: there is none
+
+	redirects *rules.Redirects // nil: none
+	headers   *rules.Headers
 }
 
 // Input is what a Site is compiled from.
 type Input struct {
-	Manifest []byte // encoded; the Site keeps it
+	Manifest  []byte        // encoded; the Site keeps it
+	Headers   []byte        // the file _headers; empty: none
+	Redirects []byte        // the file _redirects; empty: none
+	Limits    rules.Options // of those two
 }
 
-// Compile checks the input and makes a Site. Its error means that the input is corrupt, not that a user erred.
+// Compile checks the input and makes a Site. Its error means that the manifest is corrupt, not that a user erred: what is
+// wrong with a rule file was reported when it was deployed, and its other lines count.
 func Compile(in Input) (*Site, error) {
 	files, err := manifest.Open(in.Manifest)
 	if err != nil {
@@ -34,13 +42,20 @@ func Compile(in Input) (*Site, error) {
 	if i, ok := files.Lookup("/index.html"); ok {
 		s.index = i
 	}
+	if len(in.Redirects) > 0 {
+		s.redirects, _ = rules.ParseRedirects(string(in.Redirects), in.Limits)
+	}
+	if len(in.Headers) > 0 {
+		s.headers, _ = rules.ParseHeaders(string(in.Headers), in.Limits)
+	}
 	return s, nil
 }
 
 // Weight is the memory the Site holds, in bytes.
 func (s *Site) Weight() int64 {
 	return int64(unsafe.Sizeof(*s)+unsafe.Sizeof(*s.files)) + int64(len(s.files.Bytes())) +
-		int64(len(s.types))*int64(unsafe.Sizeof(httpsem.MediaType(0))) + s.notFound.weight()
+		int64(len(s.types))*int64(unsafe.Sizeof(httpsem.MediaType(0))) + s.notFound.weight() +
+		s.redirects.Weight() + s.headers.Weight()
 }
 
 // Files is the listing that the Site was compiled from.

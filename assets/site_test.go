@@ -18,6 +18,11 @@ type testSite struct {
 
 func newTestSite(t testing.TB, files map[string]string) testSite {
 	t.Helper()
+	return newRuledSite(t, files, "", "")
+}
+
+func newRuledSite(t testing.TB, files map[string]string, redirects, headers string) testSite {
+	t.Helper()
 	s := testSite{blobs: map[manifest.Digest]string{}}
 	var entries []manifest.Entry
 	for path, content := range files {
@@ -32,7 +37,7 @@ func newTestSite(t testing.TB, files map[string]string) testSite {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Site, err = Compile(Input{Manifest: raw}); err != nil {
+	if s.Site, err = Compile(Input{Manifest: raw, Redirects: []byte(redirects), Headers: []byte(headers)}); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -50,7 +55,7 @@ func named(t testing.TB, paths ...string) testSite {
 // siteFromDir takes what a client would upload from a directory.
 func siteFromDir(t testing.TB, dir string) testSite {
 	t.Helper()
-	files := map[string]string{}
+	files, ruleFiles := map[string]string{}, map[string]string{}
 	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -63,7 +68,9 @@ func siteFromDir(t testing.TB, dir string) testSite {
 			if d.IsDir() {
 				return fs.SkipDir
 			}
-			return nil
+			content, err := os.ReadFile(name)
+			ruleFiles[rel] = string(content)
+			return err
 		}
 		if d.IsDir() {
 			return nil
@@ -75,7 +82,7 @@ func siteFromDir(t testing.TB, dir string) testSite {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newTestSite(t, files)
+	return newRuledSite(t, files, ruleFiles["_redirects"], ruleFiles["_headers"])
 }
 
 func notUploaded(rel string) bool {
@@ -93,10 +100,13 @@ func notUploaded(rel string) bool {
 // body is what a client would read.
 func (s testSite) body(t testing.TB, p *Plan) string {
 	t.Helper()
-	switch p.Body.Kind {
-	case BodyNone:
+	switch {
+	case p.Body.Kind == BodyNone:
 		return ""
-	case BodyInline:
+	case p.Body.Kind == BodyInline:
+		if p.Head {
+			return ""
+		}
 		return string(p.Body.Inline)
 	}
 	content, ok := s.blobs[p.Body.Blob]
