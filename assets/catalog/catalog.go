@@ -10,6 +10,7 @@ import (
 
 	"berth/assets"
 	"berth/assets/manifest"
+	"berth/assets/rules"
 	"berth/store"
 	"berth/store/cache"
 
@@ -43,7 +44,8 @@ type Deps struct {
 
 // Options of a Catalog; the zero value works.
 type Options struct {
-	SiteCache int64 // bytes of compiled sites to keep; 0: 256 MiB
+	SiteCache int64         // bytes of compiled sites to keep; 0: 256 MiB
+	Limits    rules.Options // of rule files; they should be those that deployments are checked with
 }
 
 const (
@@ -66,6 +68,7 @@ type Catalog struct {
 	loading  *semaphore.Weighted
 	corrupt  atomic.Uint64
 	capacity int64
+	limits   rules.Options
 	unhook   func()
 	metrics  *metrics
 }
@@ -86,7 +89,7 @@ func New(d Deps, o Options) (*Catalog, error) {
 	if err := validate(d, o); err != nil {
 		return nil, err
 	}
-	c := &Catalog{store: d.Store, blobs: d.Blobs, loading: semaphore.NewWeighted(loadBudget), capacity: o.SiteCache}
+	c := &Catalog{store: d.Store, blobs: d.Blobs, loading: semaphore.NewWeighted(loadBudget), capacity: o.SiteCache, limits: o.Limits}
 	var err error
 	c.cache, err = cache.New(cache.Options[store.DeploymentNo, *entry]{
 		Hash:          func(no store.DeploymentNo) uint64 { return uint64(no) },

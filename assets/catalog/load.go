@@ -9,6 +9,7 @@ import (
 	"berth/assets"
 	"berth/assets/blob"
 	"berth/assets/manifest"
+	"berth/assets/rules"
 	"berth/store"
 )
 
@@ -22,7 +23,7 @@ func (c *Catalog) load(ctx context.Context, no store.DeploymentNo) (*entry, erro
 	if d.Manifest == (store.FileRef{}) {
 		return nil, fmt.Errorf("it has no files: %w", store.ErrNotFound)
 	}
-	site, err := c.compile(ctx, d.Manifest)
+	site, err := c.compile(ctx, d)
 	switch {
 	case err == nil:
 		return &entry{site: site}, nil
@@ -37,25 +38,49 @@ func (c *Catalog) load(ctx context.Context, no store.DeploymentNo) (*entry, erro
 	return &entry{err: fmt.Errorf("site of deployment %d: %w", no, err), again: time.Now().Add(corruptRetry)}, nil
 }
 
-func (c *Catalog) compile(ctx context.Context, ref store.FileRef) (*assets.Site, error) {
-	weight := min(max(ref.Size, 0), loadBudget)
+// compile reads a deployment's manifest and rule files. A rule file that is gone or damaged makes the deployment corrupt:
+// without its rules a site may show what it should not.
+func (c *Catalog) compile(ctx context.Context, d store.Deployment) (*assets.Site, error) {
+	weight := min(max(d.Manifest.Size, 0)+max(d.Headers.Size, 0)+max(d.Redirects.Size, 0), loadBudget)
 	if err := c.loading.Acquire(ctx, weight); err != nil {
 		return nil, fmt.Errorf("wait for other loads: %w", err)
 	}
 	defer c.loading.Release(weight)
+	in := assets.Input{Limits: c.limits}
+	for _, part := range []struct {
+		name string
+		ref  store.FileRef
+		into *[]byte
+	}{{"manifest", d.Manifest, &in.Manifest}, {rules.HeadersFile, d.Headers, &in.Headers}, {rules.RedirectsFile, d.Redirects, &in.Redirects}} {
+		var err error
+		if *part.into, err = c.read(part.name, part.ref); err != nil {
+			return nil, err
+		}
+	}
+	site, err := assets.Compile(in)
+	if err != nil {
+		return nil, fmt.Errorf("%w: manifest %s: %w", ErrCorrupt, d.Manifest.Digest, err)
+	}
+	return site, nil
+}
+
+// read returns the bytes of a file that a deployment's record names, after checking that they are those; none for the
+// zero FileRef.
+func (c *Catalog) read(name string, ref store.FileRef) ([]byte, error) {
+	if ref == (store.FileRef{}) {
+		return nil, nil
+	}
 	raw, err := c.blobs.ReadAll(ref.Digest, ref.Size)
 	switch {
 	case errors.Is(err, blob.ErrNotFound), errors.Is(err, blob.ErrCorrupt):
-		return nil, fmt.Errorf("%w: read manifest %s: %w", ErrCorrupt, ref.Digest, err)
+		return nil, fmt.Errorf("%w: read %s %s: %w", ErrCorrupt, name, ref.Digest, err)
 	case err != nil:
-		return nil, fmt.Errorf("read manifest %s: %w", ref.Digest, err)
+		return nil, fmt.Errorf("read %s %s: %w", name, ref.Digest, err)
+	case int64(len(raw)) != ref.Size:
+		return nil, fmt.Errorf("%w: %s %s has %d bytes, want %d", ErrCorrupt, name, ref.Digest, len(raw), ref.Size)
 	}
 	if got := manifest.DigestOf(raw); got != ref.Digest {
-		return nil, fmt.Errorf("%w: the bytes of manifest %s hash to %s", ErrCorrupt, ref.Digest, got)
+		return nil, fmt.Errorf("%w: the bytes of %s %s hash to %s", ErrCorrupt, name, ref.Digest, got)
 	}
-	site, err := assets.Compile(assets.Input{Manifest: raw})
-	if err != nil {
-		return nil, fmt.Errorf("%w: manifest %s: %w", ErrCorrupt, ref.Digest, err)
-	}
-	return site, nil
+	return raw, nil
 }
