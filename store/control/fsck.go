@@ -67,7 +67,7 @@ func (s *Service) Fsck(ctx context.Context, o FsckOptions, report func(Problem))
 	f := &fsck{svc: s, rd: &snap.Reader, opts: o, tell: report, sizes: newSizeSet()}
 	f.sum.Revision = snap.Revision()
 	for _, step := range []func(context.Context) error{
-		f.accounts, f.projects, f.deployments, f.routes, f.claims, f.proofs, f.blobs,
+		f.accounts, f.projects, f.owners, f.deployments, f.indexFaults, f.routes, f.claims, f.proofs, f.blobs,
 	} {
 		if err := step(ctx); err != nil {
 			return f.sum, fmt.Errorf("fsck: %w", err)

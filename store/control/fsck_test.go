@@ -60,6 +60,16 @@ func TestFsckFindsDamage(t *testing.T) {
 			return tx.SetRoute(key(w, "b.example.com"), *siteRoute(store.ClassCustom, w.p.No, w.d.No))
 		}, []string{"extra: route record"}},
 		"domain without owner": {func(w *world, tx *store.Tx) error { return tx.ReleaseHost("www.example.com") }, []string{"index: domain www.example.com"}},
+		"owner without domain": {func(w *world, tx *store.Tx) error {
+			return tx.ClaimHost("orphan.example.com", store.HostOwner{Account: w.p.Account, Project: w.p.No})
+		}, []string{"index: host orphan.example.com"}},
+		"wildcard owner without project": {func(w *world, tx *store.Tx) error {
+			return tx.ClaimHost("*.example.org", store.HostOwner{Account: w.p.Account, Project: 99})
+		}, []string{"index: host *.example.org"}},
+		"owner of a pending domain": {func(w *world, tx *store.Tx) error {
+			err := tx.PutDomain(store.Domain{Project: w.p.No, Host: "p.example.com", Status: store.DomainPending})
+			return errors.Join(err, tx.ClaimHost("p.example.com", store.HostOwner{Account: w.p.Account, Project: w.p.No}))
+		}, []string{"index: host p.example.com"}},
 		"branch gone": {func(w *world, tx *store.Tx) error { return tx.DeleteBranch(w.p.No, "dev") },
 			[]string{"extra: route record", "index: deployment"}},
 		"branch with foreign label": {func(w *world, tx *store.Tx) error {
