@@ -19,6 +19,7 @@ type publication struct {
 	prover   *prover
 	manifest store.FileRef
 	bytes    uint64
+	notes    []string // on its rule files
 }
 
 // createDeployment does all of its work in the one call: when it is answered the site is live, or nothing has happened.
@@ -55,8 +56,13 @@ func (s *Service) publish(ctx context.Context, p store.Project, form deploymentF
 	if err := pub.store(batch); err != nil {
 		return deploymentObject{}, err
 	}
+	notes, err := s.ruleNotes(pub.deployment())
+	if err != nil {
+		return deploymentObject{}, err
+	}
+	pub.notes = notes
 	var done deploymentObject
-	_, err := s.deps.Store.Update(ctx, func(tx *store.Tx) (err error) {
+	_, err = s.deps.Store.Update(ctx, func(tx *store.Tx) (err error) {
 		done, err = pub.commit(ctx, tx)
 		return err
 	})
@@ -208,9 +214,7 @@ func placeOf(p store.Project, branch string) (string, store.Environment) {
 func (pub *publication) log(p store.Project, d store.Deployment, notes []string) []store.LogLine {
 	s, f := pub.svc, &pub.form
 	lines := []string{fmt.Sprintf("Received %d files, %d bytes in all; %d of them are new here.", d.Files, d.Bytes, len(pub.prover.fresh()))}
-	for _, r := range ruleFiles(d) {
-		lines = append(lines, fmt.Sprintf("%s (%d bytes) is stored with the deployment. This version of the server does not apply it yet.", r.Name, r.Ref.Size))
-	}
+	lines = append(lines, pub.notes...)
 	if d.UsesFunctions {
 		lines = append(lines, fmt.Sprintf("Functions do not run on this server yet. The bundle (main module %s, %d modules, %d bytes) is stored; requests are answered from the static files.",
 			f.Bundle.MainModule, f.Bundle.Modules, f.WorkerBundle.Size))
