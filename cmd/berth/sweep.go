@@ -22,12 +22,11 @@ import (
 const defaultGrace = 24 * time.Hour
 
 func newSweepCommand(a *app) *cobra.Command {
-	var offline, dryRun bool
-	var grace string
+	var how sweepFlags
 	c := a.withServer(a.verb("sweep", nil, "Remove blobs that no deployment refers to", `A server sweeps by itself, now and then. Blobs stored within the grace period stay, and whatever a deployment that is
 being made relies on. --offline opens the directory of --data itself, which no server may have open.`,
 		func(ctx context.Context, _ []string) error {
-			raw, err := a.sweep(ctx, offline, dryRun, grace)
+			raw, err := a.sweep(ctx, how)
 			if err != nil {
 				return fmt.Errorf("sweep: %w", err)
 			}
@@ -41,24 +40,30 @@ being made relies on. --offline opens the directory of --data itself, which no s
 			})
 		}))
 	f := c.Flags()
-	f.BoolVar(&offline, "offline", false, "open the directory of --data instead of asking a server")
-	f.BoolVar(&dryRun, "dry-run", false, "say what would be removed, remove nothing")
-	f.StringVar(&grace, "grace", "", "keep blobs younger than this `age`: 24h, 7d; default the server's")
+	f.BoolVar(&how.offline, "offline", false, "open the directory of --data instead of asking a server")
+	f.BoolVar(&how.dryRun, "dry-run", false, "say what would be removed, remove nothing")
+	f.StringVar(&how.grace, "grace", "", "keep blobs younger than this `age`: 24h, 7d; default the server's; at least 15m without --force")
+	f.BoolVar(&how.force, "force", false, "take a shorter --grace: deployments that are being uploaded may have to send files again")
 	return c
 }
 
-func (a *app) sweep(ctx context.Context, offline, dryRun bool, grace string) (json.RawMessage, error) {
-	options := control.SweepOptions{Grace: defaultGrace, DryRun: dryRun}
-	query := url.Values{"dry_run": {strconv.FormatBool(dryRun)}}
-	if grace != "" {
-		age, err := parseAge(grace)
+type sweepFlags struct {
+	offline, dryRun, force bool
+	grace                  string
+}
+
+func (a *app) sweep(ctx context.Context, how sweepFlags) (json.RawMessage, error) {
+	options := control.SweepOptions{Grace: defaultGrace, DryRun: how.dryRun}
+	query := url.Values{"dry_run": {strconv.FormatBool(how.dryRun)}, "force": {strconv.FormatBool(how.force)}}
+	if how.grace != "" {
+		age, err := parseAge(how.grace)
 		if err != nil {
 			return nil, wrong("--grace: %w", err)
 		}
 		options.Grace = age
-		query.Set("grace", grace)
+		query.Set("grace", how.grace)
 	}
-	if !offline {
+	if !how.offline {
 		return a.call(ctx, func(*client.Client) client.Request {
 			return client.Request{Method: http.MethodPost, Path: client.Join("berth", "sweep"), Query: query, Slow: true}
 		})

@@ -201,6 +201,7 @@ func (c *checked) checkLimits() error {
 		{"--store-cache", c.StoreCache >= 1<<20, "1MiB or more"},
 		{"--drain-timeout", c.DrainTimeout > 0, "more than nothing"},
 		{"--max-api-conns", c.MaxAPIConns >= 1, "1 or more"},
+		{"--sweep-grace", c.Control.SweepGrace == 0 || c.Control.SweepGrace >= control.MinSweepGrace, control.MinSweepGrace.String() + " or more"},
 	} {
 		if !l.ok {
 			faults = append(faults, fmt.Errorf("%s: want %s", l.flag, l.want))
