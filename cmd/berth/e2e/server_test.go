@@ -218,22 +218,6 @@ func hostOf(url string) string {
 	return rest
 }
 
-// writeSite makes a folder of the given files; names end up below a fresh temporary directory.
-func writeSite(t testing.TB, files map[string]string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, content := range files {
-		p := filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(p, []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
 // lockedBuffer collects a process's output while a test may already read it.
 type lockedBuffer struct {
 	mu  sync.Mutex
