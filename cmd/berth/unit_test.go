@@ -78,6 +78,7 @@ func TestEveryLimitHasItsFlag(t *testing.T) {
 		"MaxFileBytes", "MaxFiles", "MaxManifestBytes", "MaxUploadBytes", "MaxUploadFiles", "MaxBundleBytes", "MaxRuleFileBytes", "MaxParts",
 		"MaxJSONBytes", "MaxConcurrentCalls", "BodyTimeout", "UploadTokenTTL", "SweepGrace", "MaxEnvVars", "MaxEnvVarBytes",
 		"MaxSettingsBytes", "MaxTokens", "MaxDomains", "DomainTimeout",
+		"MaxRedirectsStatic", "MaxRedirectsDynamic", "MaxRedirectLine", "MaxHeaderRules", "MaxHeaderLine", "MaxHeadersBytes",
 	} {
 		if c.Flags().Lookup(flagOf(name)) == nil {
 			t.Errorf("%s: there is no --%s", name, flagOf(name))

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"berth/assets/rules"
 	"berth/router/hostkey"
 )
 
@@ -38,6 +39,9 @@ type Options struct {
 	MaxTokens        int           // tokens of an account, default 1000
 	MaxDomains       int           // custom domains of a project, default 100
 	DomainTimeout    time.Duration // one look-up of a TXT record, default 5s
+
+	// Rules are the limits of rule files. Whoever serves the deployments must compile them with the same ones.
+	Rules rules.Options
 }
 
 const (
@@ -82,7 +86,10 @@ func (o *Options) check() error {
 		"UploadTokenTTL": int64(o.UploadTokenTTL), "SweepGrace": int64(o.SweepGrace), "MaxEnvVars": int64(o.MaxEnvVars),
 		"MaxEnvVarBytes": int64(o.MaxEnvVarBytes), "MaxSettingsBytes": int64(o.MaxSettingsBytes),
 		"MaxTokens": int64(o.MaxTokens), "MaxDomains": int64(o.MaxDomains),
-		"DomainTimeout": int64(o.DomainTimeout),
+		"DomainTimeout": int64(o.DomainTimeout), "MaxRedirectsStatic": int64(o.Rules.MaxRedirectsStatic),
+		"MaxRedirectsDynamic": int64(o.Rules.MaxRedirectsDynamic), "MaxRedirectLine": int64(o.Rules.MaxRedirectLine),
+		"MaxHeaderRules": int64(o.Rules.MaxHeaderRules), "MaxHeaderLine": int64(o.Rules.MaxHeaderLine),
+		"MaxHeadersBytes": int64(o.Rules.MaxHeadersBytes),
 	} {
 		if v < 0 {
 			faults = append(faults, fmt.Errorf("control: %s is negative", name))

@@ -19,13 +19,13 @@ func (s *Service) ruleNotes(d store.Deployment) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", f.Name, err)
 		}
-		notes = append(notes, notesOf(f.Name, string(raw))...)
+		notes = append(notes, notesOf(f.Name, string(raw), s.opts.Rules)...)
 	}
 	return notes, nil
 }
 
-func notesOf(name, text string) []string {
-	limits := rules.Options{MaxProblems: listedProblems}
+func notesOf(name, text string, limits rules.Options) []string {
+	limits.MaxProblems = listedProblems
 	switch name {
 	case rules.RedirectsFile:
 		redirects, report := rules.ParseRedirects(text, limits)

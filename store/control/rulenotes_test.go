@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"berth/assets/rules"
 )
 
 func TestRuleProblemsAreLogged(t *testing.T) {
@@ -21,11 +23,11 @@ func TestRuleProblemsAreLogged(t *testing.T) {
 }
 
 func TestRuleNotesAreBounded(t *testing.T) {
-	lines := notesOf("_redirects", strings.Repeat("/a /b 999\n", 10*listedProblems))
+	lines := notesOf("_redirects", strings.Repeat("/a /b 999\n", 10*listedProblems), rules.Options{})
 	if len(lines) != listedProblems+2 || lines[0] != "_redirects: 0 redirects in effect, 500 problems:" || lines[len(lines)-1] != "_redirects: 450 problems more; mend these first." {
 		t.Errorf("%d lines, from %q to %q", len(lines), lines[0], lines[len(lines)-1])
 	}
-	if diff := cmp.Diff([]string{"_headers: header rules for 0 paths in effect."}, notesOf("_headers", "\n")); diff != "" {
+	if diff := cmp.Diff([]string{"_headers: header rules for 0 paths in effect."}, notesOf("_headers", "\n", rules.Options{})); diff != "" {
 		t.Error(diff)
 	}
 }

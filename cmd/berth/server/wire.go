@@ -59,7 +59,7 @@ func (n *node) wire(c *checked, log *slog.Logger, publicURL string) (err error) 
 	if n.hashed, err = hashed.New(n.data.Store, hasher, hashed.Options{RouteCache: c.RouteCache, UnknownCache: c.UnknownCache}); err != nil {
 		return fmt.Errorf("start the router: %w", err)
 	}
-	if n.catalog, err = catalog.New(catalog.Deps{Store: n.data.Store, Blobs: n.blobs}, catalog.Options{SiteCache: c.SiteCache}); err != nil {
+	if n.catalog, err = catalog.New(catalog.Deps{Store: n.data.Store, Blobs: n.blobs}, catalog.Options{SiteCache: c.SiteCache, Limits: c.Control.Rules}); err != nil {
 		return fmt.Errorf("start the catalog: %w", err)
 	}
 	edgeOptions := c.Edge
