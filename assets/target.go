@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"unicode/utf8"
+
+	"berth/assets/rules"
 )
 
 // split parses the request target as a browser parses the path of a URL (WHATWG URL, special schemes): the path with
@@ -38,7 +40,7 @@ func (p *Plan) normalise(target string) (path, query string) {
 		p.scratch = append(p.scratch, '/')
 		segment := len(p.scratch)
 		rest, more = p.appendSegment(rest)
-		switch dots(p.scratch[segment:]) {
+		switch rules.DotSegment(p.scratch[segment:]) {
 		case 0:
 			continue
 		case 1:
@@ -79,29 +81,6 @@ func (p *Plan) appendSegment(path string) (rest string, more bool) {
 		}
 	}
 	return "", false
-}
-
-// dots is 1 or 2 for a dot segment of so many dots, each of them spelled "." or "%2e", and 0 for any other segment.
-func dots(segment []byte) int {
-	if len(segment) > 6 {
-		return 0
-	}
-	n := 0
-	for len(segment) > 0 {
-		switch {
-		case segment[0] == '.':
-			segment = segment[1:]
-		case len(segment) >= 3 && segment[0] == '%' && segment[1] == '2' && segment[2]|0x20 == 'e':
-			segment = segment[3:]
-		default:
-			return 0
-		}
-		n++
-	}
-	if n > 2 {
-		return 0
-	}
-	return n
 }
 
 // decode undoes percent-encoding all or nothing, as decodeURIComponent does: where one escape is malformed or the

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"berth/assets/rules"
 )
 
 func TestSplit(t *testing.T) {
@@ -113,7 +115,7 @@ func TestSlicedTargetIsNormal(t *testing.T) {
 			t.Fatalf("split(%q) = %q", target, path)
 		}
 		for segment := range strings.SplitSeq(path, "/") {
-			if dots([]byte(segment)) != 0 {
+			if rules.DotSegment([]byte(segment)) != 0 {
 				t.Fatalf("split(%q) = %q keeps a dot segment", target, path)
 			}
 		}

@@ -58,7 +58,7 @@ func resolveDots(path []byte) []byte {
 		if n := bytes.IndexByte(path[i+1:], '/'); n >= 0 {
 			end = i + 1 + n
 		}
-		n := dots(path[i+1 : end])
+		n := DotSegment(path[i+1 : end])
 		if n == 0 {
 			out = append(out, path[i:end]...)
 		}
@@ -73,8 +73,9 @@ func resolveDots(path []byte) []byte {
 	return out
 }
 
-// dots is 1 or 2 for a dot segment of so many dots, each of them spelled "." or "%2e", and 0 for any other segment.
-func dots(segment []byte) int {
+// DotSegment is 1 or 2 for a dot segment of so many dots, each of them spelled "." or "%2e", and 0 for any other segment.
+// The planner asks it too: a rule's path and a request's must be cleaned alike, or the rule could not match.
+func DotSegment(segment []byte) int {
 	if len(segment) > 6 {
 		return 0
 	}
