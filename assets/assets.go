@@ -16,6 +16,9 @@ type Request struct {
 
 	Authorization bool // the request carried the field
 	NoIndex       bool // the host must not be indexed (previews)
+	NoCORS        bool // the site does not want to be read by other origins unless its rules say so
+
+	Now int64 // Unix seconds; decides which of the kept files are still answered
 
 	AcceptEncoding  string
 	IfNoneMatch     string
@@ -41,6 +44,7 @@ const (
 	BodyNone BodyKind = iota
 	BodyInline
 	BodyBlob
+	BodyMultipart // parts of a blob, each with a head, and a tail
 )
 
 // Body names bytes without holding them, except for short inline ones. Length is what Content-Length says, for HEAD too.
@@ -50,8 +54,18 @@ type Body struct {
 	Inline   []byte
 	Blob     manifest.Digest
 	BlobSize int64 // of the whole blob
-	Offset   int64
+	Offset   int64 // of a BodyBlob
 	Length   int64
+
+	Parts []Part // of a BodyMultipart, in the order of sending
+	Tail  []byte // after the last of them
+}
+
+// Part is one run of a blob's bytes in a BodyMultipart, sent after its head. Offset and Length are inside the blob.
+type Part struct {
+	Head   []byte // valid as long as a Field's value is
+	Offset int64
+	Length int64
 }
 
 // Plan is a response without a transport. A zero Plan is ready for use; reuse keeps its buffers.
@@ -61,6 +75,14 @@ type Plan struct {
 	Body   Body
 	// Head says that the body must not be sent though its length is announced.
 	Head bool
+
+	// Missing says that no file of the deployment answers for the path: the status is that of a 404.html, of a
+	// single-page application's shell or of nothing. Set for GET and HEAD, whether or not a kept file answered instead.
+	Missing bool
+	// KeptSource is the number of the earlier deployment whose file answers; 0: none.
+	KeptSource uint64
+	// Trace, if it is set, is filled with how the plan came about. It survives reuse; nil costs nothing.
+	Trace *Trace
 
 	// fallback says that a single-page application answers for a path that has no file.
 	fallback bool

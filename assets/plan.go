@@ -145,5 +145,6 @@ func (p *Plan) reset() {
 		p.Fields = make([]Field, 0, fieldsHint)
 	}
 	p.Status, p.Fields, p.Body, p.Head = 0, p.Fields[:0], Body{}, false
+	p.Missing, p.KeptSource = false, 0
 	p.fallback, p.scratch = false, p.scratch[:0]
 }

@@ -25,6 +25,8 @@ type Input struct {
 	Manifest  []byte        // encoded; the Site keeps it
 	Headers   []byte        // the file _headers; empty: none
 	Redirects []byte        // the file _redirects; empty: none
+	Hints     []byte        // encoded links of pages (package hints); empty: none
+	Variants  []byte        // encoded content codings of files (package variants); empty: none
 	Limits    rules.Options // of those two
 }
 
