@@ -30,12 +30,18 @@ func Evaluate(ifMatch, ifNoneMatch string, selected ETag) Outcome {
 	return Proceed
 }
 
-// IfRange says which representation of the file an If-Range field names, if any (§13.1.5). The comparison is strong, as
-// parts of two representations are about to be joined: a weak tag names none, nor does a date, as we send none that it
-// could be. If the named representation is not the one selected, the Range field is to be ignored.
+// IfRange says which coding an If-Range field names, if the tag in it has the given key (§13.1.5). The comparison is
+// strong, as parts of two representations are about to be joined: a weak tag names none, nor does a date, as we send none
+// that it could be. If the named representation is not the one selected, the Range field is to be ignored.
 func IfRange(field string, key [16]byte) (Encoding, bool) {
 	t, ok := ParseETag(trimOWS(field))
 	return t.Encoding, ok && t.Key == key
+}
+
+// ifRange says which of the stored representations an If-Range field names, if any.
+func (s *Stored) ifRange(field string) (Encoding, bool) {
+	t, ok := ParseETag(trimOWS(field))
+	return t.Encoding, ok && s.holds(t)
 }
 
 // NoneMatch says whether an If-None-Match field holds the entity tag of the representation, so that GET and HEAD are
@@ -64,21 +70,26 @@ const (
 )
 
 func matchField(field string, selected ETag, c comparison) bool {
-	return isAny(field) || named(field, selected.Key, c).Has(selected.Encoding)
+	if isAny(field) {
+		return true
+	}
+	for list := (tagList{field}); ; {
+		t, ok := list.nextOfOurs(c)
+		if !ok || t == selected {
+			return ok
+		}
+	}
 }
 
-// named holds the codings of the file whose tags a list of entity tags has; of "*", none.
-func named(field string, key [16]byte, c comparison) (s EncodingSet) {
+// named holds the codings whose representations a list of entity tags has; of "*", none.
+func (s *Stored) named(field string, c comparison) (set EncodingSet) {
 	for list := (tagList{field}); ; {
-		tag, weak, ok := list.next()
+		t, ok := list.nextOfOurs(c)
 		if !ok {
-			return s
+			return set
 		}
-		if weak && c == strongly {
-			continue
-		}
-		if t, ours := ParseETag(tag); ours && t.Key == key {
-			s = s.With(t.Encoding)
+		if s.holds(t) {
+			set = set.With(t.Encoding)
 		}
 	}
 }

@@ -49,7 +49,7 @@ func TestEvaluate(t *testing.T) {
 		{"13.2.2", id, other, Identity, Proceed},
 		{"13.2.2", "*", "*", Identity, NotModified},
 	} {
-		if got := Evaluate(c.ifMatch, c.ifNoneMatch, ETag{fileKey, c.selected}); got != c.want {
+		if got := Evaluate(c.ifMatch, c.ifNoneMatch, fileTag(c.selected)); got != c.want {
 			t.Errorf("§%s: If-Match %q, If-None-Match %q of %v: %v, want %v", c.section, c.ifMatch, c.ifNoneMatch, c.selected,
 				got, c.want)
 		}
@@ -57,6 +57,7 @@ func TestEvaluate(t *testing.T) {
 }
 
 func TestIfRange(t *testing.T) {
+	stored := Stored{Set: allEncodings, Keys: fileKeys}
 	for _, c := range []struct {
 		field string
 		want  Encoding
@@ -67,14 +68,15 @@ func TestIfRange(t *testing.T) {
 		{" " + tagOf(Zstd) + "\t", Zstd, true},
 		{"W/" + tagOf(Identity), 0, false}, // the comparison is strong
 		{string(ETag{otherKey, Identity}.Append(nil)), 0, false},
-		{tagOf(Identity) + ", " + tagOf(Identity), 0, false}, // no list
+		{string(ETag{fileKey, Brotli}.Append(nil)), 0, false}, // the key of another coding
+		{tagOf(Identity) + ", " + tagOf(Identity), 0, false},  // no list
 		{"*", 0, false},
 		{"Fri, 01 Jan 2100 00:00:00 GMT", 0, false},
 		{"Thu, 01 Jan 1970 00:00:00 GMT", 0, false},
 		{`"`, 0, false},
 		{keyHex, 0, false},
 	} {
-		if got, ok := IfRange(c.field, fileKey); ok != c.ok || ok && got != c.want {
+		if got, ok := stored.ifRange(c.field); ok != c.ok || ok && got != c.want {
 			t.Errorf("%q: %v, %v", c.field, got, ok)
 		}
 	}

@@ -66,9 +66,16 @@ func (s EncodingSet) With(e Encoding) EncodingSet {
 // Has says whether e is in the set.
 func (s EncodingSet) Has(e Encoding) bool { return int(e) < NumEncodings && s&(1<<e) != 0 }
 
-// Stored says in which content codings a file is held, and how many bytes it has in each; sizes of codings that are not
-// in Set mean nothing.
+// Stored says in which content codings a file is held: how many bytes it has in each, and the key of each one's entity
+// tag (ETag). Sizes and keys of codings that are not in Set mean nothing.
 type Stored struct {
 	Set   EncodingSet
 	Sizes [NumEncodings]int64
+	Keys  [NumEncodings][16]byte
 }
+
+// tag is the entity tag of the representation in coding e.
+func (s *Stored) tag(e Encoding) ETag { return ETag{Key: s.Keys[e], Encoding: e} }
+
+// holds says whether a tag is of one of the representations.
+func (s *Stored) holds(t ETag) bool { return s.Set.Has(t.Encoding) && s.Keys[t.Encoding] == t.Key }

@@ -3,16 +3,20 @@ package httpsem
 import "strings"
 
 const (
-	keyDigits = 32 // of an asset key, in hexadecimal
+	keyDigits = 32 // of a key, in hexadecimal
 	lowerHex  = "0123456789abcdef"
 
 	// MaxETag is the length of the longest entity tag that we make, in bytes.
 	MaxETag = len(`"`) + keyDigits + len("-gzip") + len(`"`)
 )
 
-// ETag is the strong entity tag of one representation of a file: its asset key, then the content coding unless that is
-// identity, as in "0123…cdef" and "0123…cdef-br". Representations that differ in their coding differ in their bytes, so
-// they may not share a strong tag (RFC 9110 §8.8.3.3). The tag of identity is the reference's own.
+// ETag is the strong entity tag of one representation of a file: a key, then the content coding unless that is identity,
+// as in "0123…cdef" and "89ab…4567-br". Representations that differ in their coding differ in their bytes, so they may
+// not share a strong tag (RFC 9110 §8.8.3.3).
+//
+// The key of identity is the asset key, which makes its tag the reference's own. That of a coding is the beginning of
+// the digest of the coded bytes, and not the asset key: the same file coded by another release, or by whoever uploaded
+// it, has other bytes, and a strong tag that outlived them would join parts of the two.
 type ETag struct {
 	Key      [16]byte
 	Encoding Encoding
@@ -91,6 +95,19 @@ func (l *tagList) next() (tag string, weak, ok bool) {
 	}
 	l.rest = s
 	return tag, weak, true
+}
+
+// nextOfOurs is the next tag that could be one of ours and that the comparison lets count.
+func (l *tagList) nextOfOurs(c comparison) (t ETag, ok bool) {
+	for {
+		tag, weak, ok := l.next()
+		if !ok {
+			return ETag{}, false
+		}
+		if t, ours := ParseETag(tag); ours && !(weak && c == strongly) {
+			return t, true
+		}
+	}
 }
 
 // cutEntityTag splits a leading opaque-tag, quotes included, from s (§8.8.3).

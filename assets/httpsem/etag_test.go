@@ -13,9 +13,14 @@ const keyHex = "00112233445566778899aabbccddeeff"
 var (
 	fileKey  = [16]byte{0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff}
 	otherKey = [16]byte{1}
+
+	// fileKeys are of one file's representations: each has a key of its own.
+	fileKeys = [NumEncodings][16]byte{Identity: fileKey, Gzip: {0x67}, Zstd: {0x7a}, Brotli: {0x62}}
 )
 
-func tagOf(e Encoding) string { return string(ETag{fileKey, e}.Append(nil)) }
+func tagOf(e Encoding) string { return string(fileTag(e).Append(nil)) }
+
+func fileTag(e Encoding) ETag { return ETag{fileKeys[e], e} }
 
 func TestETag(t *testing.T) {
 	for e, want := range map[Encoding]string{
@@ -24,7 +29,7 @@ func TestETag(t *testing.T) {
 		Zstd:     `"` + keyHex + `-zstd"`,
 		Brotli:   `"` + keyHex + `-br"`,
 	} {
-		if got := tagOf(e); got != want || len(got) > MaxETag {
+		if got := string(ETag{fileKey, e}.Append(nil)); got != want || len(got) > MaxETag {
 			t.Errorf("%v: %s, want %s", e, got, want)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 
 func TestNegotiate(t *testing.T) {
 	id, br, gz := tagOf(Identity), tagOf(Brotli), tagOf(Gzip)
-	stored := &Stored{Set: IdentityOnly.With(Brotli).With(Gzip), Sizes: [NumEncodings]int64{Identity: 100, Gzip: 60, Brotli: 40}}
+	stored := &Stored{Set: IdentityOnly.With(Brotli).With(Gzip), Keys: fileKeys, Sizes: [NumEncodings]int64{Identity: 100, Gzip: 60, Brotli: 40}}
 	stored.Sizes[Zstd] = 50 // not in the set, so it means nothing
 	type fields = RequestFields
 	for _, c := range []struct {
@@ -36,6 +36,16 @@ func TestNegotiate(t *testing.T) {
 		{"13.1.2", fields{AcceptEncoding: "br", IfNoneMatch: "*"}, 304, Brotli, nil},
 		{"13.1.1", fields{Get: true, AcceptEncoding: "br", IfMatch: id}, 412, Brotli, nil},
 		{"13.1.1", fields{Get: true, AcceptEncoding: "br", IfMatch: br}, 200, Brotli, nil},
+
+		// A key that belongs to another coding matches nothing.
+		{"8.8.3.3", fields{Get: true, AcceptEncoding: "br", IfNoneMatch: string(ETag{fileKey, Brotli}.Append(nil))}, 200, Brotli, nil},
+		{"8.8.3.3", fields{Get: true, AcceptEncoding: "br", IfMatch: string(ETag{fileKey, Brotli}.Append(nil))}, 412, Brotli, nil},
+		{"8.8.3.3", fields{Get: true, IfNoneMatch: string(ETag{fileKeys[Brotli], Identity}.Append(nil))}, 200, Identity, nil},
+		{"13.1.5", fields{Get: true, AcceptEncoding: "br", Range: "bytes=30-", IfRange: string(ETag{fileKey, Brotli}.Append(nil))}, 200, Brotli, nil},
+		{"13.1.5", fields{Get: true, Range: "bytes=30-", IfRange: string(ETag{fileKeys[Gzip], Brotli}.Append(nil))}, 200, Identity, nil},
+		{"13.2.2", fields{Get: true, AcceptEncoding: "br", Range: "bytes=30-", IfNoneMatch: string(ETag{fileKey, Brotli}.Append(nil))}, 206, Identity, []Range{{30, 70}}},
+		// A key that stands where no representation is means nothing.
+		{"8.8.3.3", fields{Get: true, AcceptEncoding: "zstd", Range: "bytes=30-", IfMatch: tagOf(Zstd)}, 412, Identity, nil},
 
 		// Ranges are of identity…
 		{"14.2", fields{Get: true, Range: "bytes=90-"}, 206, Identity, []Range{{90, 10}}},
@@ -81,8 +91,8 @@ func TestNegotiate(t *testing.T) {
 		{"13.2.2", fields{Get: true, Range: "bytes=30-", IfRange: id, IfNoneMatch: id}, 304, Identity, nil},
 	} {
 		got := Answer{Ranges: Ranges{n: 2}} // of the request before
-		Negotiate(&got, &c.req, fileKey, stored)
-		if got.Status != c.status || got.ETag != (ETag{fileKey, c.coding}) {
+		Negotiate(&got, &c.req, stored)
+		if got.Status != c.status || got.ETag != (fileTag(c.coding)) {
 			t.Errorf("§%s: %+v: %d of %v, want %d of %v", c.section, c.req, got.Status, got.ETag.Encoding, c.status, c.coding)
 		}
 		if got.Status != 406 && got.Size != stored.Sizes[c.coding] {
@@ -98,7 +108,7 @@ func TestNegotiate(t *testing.T) {
 // representation, whatever its Range fields were and whichever codings it takes.
 func TestPartsJoinToTheRepresentation(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		stored := &Stored{Set: IdentityOnly}
+		stored := &Stored{Set: IdentityOnly, Keys: fileKeys}
 		var blobs [NumEncodings][]byte
 		for e := range Encoding(NumEncodings) {
 			if e == Identity || rapid.Bool().Draw(t, "stored") {
@@ -108,7 +118,7 @@ func TestPartsJoinToTheRepresentation(t *testing.T) {
 		}
 		req := RequestFields{Get: true, AcceptEncoding: rapid.SampledFrom(acceptSeeds).Draw(t, "accept")}
 		var a Answer
-		Negotiate(&a, &req, fileKey, stored)
+		Negotiate(&a, &req, stored)
 		if a.Status == 406 {
 			return
 		}
@@ -135,7 +145,7 @@ func TestPartsJoinToTheRepresentation(t *testing.T) {
 // fetch takes over what one answer brings, and reports how many bytes were new.
 func fetch(t *rapid.T, req *RequestFields, stored *Stored, held ETag, whole, joined []byte, known []bool) (fresh int) {
 	var a Answer
-	Negotiate(&a, req, fileKey, stored)
+	Negotiate(&a, req, stored)
 	if a.ETag != held || a.Size != int64(len(whole)) {
 		t.Fatalf("%+v: %+v of another representation than %v", req, a, held)
 	}
@@ -162,8 +172,8 @@ func fetch(t *rapid.T, req *RequestFields, stored *Stored, held ETag, whole, joi
 
 func TestNothingIsTooLargeToNegotiate(t *testing.T) {
 	var a Answer
-	stored := &Stored{Set: allEncodings, Sizes: [NumEncodings]int64{math.MaxInt64, math.MaxInt64, 0, -1}}
-	Negotiate(&a, &RequestFields{Get: true, Range: "bytes=-1"}, fileKey, stored)
+	stored := &Stored{Set: allEncodings, Keys: fileKeys, Sizes: [NumEncodings]int64{math.MaxInt64, math.MaxInt64, 0, -1}}
+	Negotiate(&a, &RequestFields{Get: true, Range: "bytes=-1"}, stored)
 	if want := (Range{math.MaxInt64 - 1, 1}); a.Status != 206 || a.Ranges.At(0) != want {
 		t.Errorf("%+v", a)
 	}

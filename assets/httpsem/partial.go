@@ -23,7 +23,7 @@ func AppendUnsatisfiedRange(dst []byte, size int64) []byte {
 // The response has neither a Content-Range nor a Content-Encoding of its own (§15.3.7.2): both are of the parts, and a
 // client that decoded the whole body would get nonsense.
 //
-// The boundary is made of the asset key. A file that held it would hold its own hash, and the answer to the same
+// The boundary is made of the tag's key. A file that held it would hold its own hash, and the answer to the same
 // question is the same every time.
 type Multipart struct {
 	ETag        ETag
