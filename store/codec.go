@@ -6,22 +6,28 @@ import (
 	"berth/assets/manifest"
 )
 
-// Versions of the record values. A change of layout takes the next number and keeps a reader for the old one; it also
+// Versions of the record values. Where there are two, the first is still what is written of a record that it can hold. A change of layout takes the next number and keeps a reader for the old one; it also
 // takes a new FormatVersion, unless older programs may meet it unharmed.
 const (
 	routeVersion      = 1 // in the high nibble of the first byte, RouteKind in the low one
 	accountVersion    = 1
 	projectVersion    = 1
+	projectSite       = 2 // ends in site settings
 	deploymentVersion = 1
+	deploymentSite    = 2 // ends in hints and site settings
 	logVersion        = 1
 	branchVersion     = 1
 	domainVersion     = 1
 	hostVersion       = 1
 	tokenVersion      = 1
 	proofVersion      = 1
+	proofLink         = 2 // ends in a link
 	claimVersion      = 1
 	commitVersion     = 1
 	headVersion       = 1
+	targetVersion     = 1
+	encodedVersion    = 1
+	variantsVersion   = 1
 )
 
 // maxRouteBytes bounds an encoded route: 3 fixed bytes, then at most 5, 10 and 5.
@@ -112,7 +118,8 @@ func decodeAccount(b []byte) (Account, error) {
 
 func encodeProject(p Project) []byte {
 	var e encoder
-	e.u8(projectVersion)
+	withSite := p.Site != SiteSettings{}
+	e.oneOf(withSite, projectSite, projectVersion)
 	e.uint(uint64(p.Account))
 	e.fixed(p.UUID[:])
 	e.string(p.Name)
@@ -123,12 +130,15 @@ func encodeProject(p Project) []byte {
 	e.uint(uint64(p.Live))
 	e.uint(uint64(p.Latest))
 	e.bytes(p.Settings)
+	if withSite {
+		e.site(p.Site)
+	}
 	return e.b
 }
 
 func decodeProject(b []byte) (Project, error) {
 	d := decoder{b: b}
-	d.version(projectVersion)
+	withSite := d.oneOf(projectSite, projectVersion)
 	p := Project{Account: AccountNo(d.uint32())}
 	d.fixed(p.UUID[:])
 	p.Name, p.ProductionBranch = d.string(), d.string()
@@ -136,6 +146,11 @@ func decodeProject(b []byte) (Project, error) {
 	p.Created, p.Modified = d.time(), d.time()
 	p.Live, p.Latest = DeploymentNo(d.uint()), DeploymentNo(d.uint())
 	p.Settings = d.bytes()
+	if withSite {
+		if p.Site = d.site(); p.Site == (SiteSettings{}) {
+			d.fail(errOverlong)
+		}
+	}
 	return p, d.finish()
 }
 
@@ -195,21 +210,26 @@ func decodeHostOwner(b []byte) (HostOwner, error) {
 	return o, d.finish()
 }
 
-func encodeProof(f FileRef) []byte {
+func encodeProof(p Proof) []byte {
 	e := encoder{b: make([]byte, 0, 44)}
-	e.u8(proofVersion)
-	e.fixed(f.Digest[:])
-	e.uint(uint64(f.Size))
+	e.oneOf(p.LinkKnown, proofLink, proofVersion)
+	e.fixed(p.Blob.Digest[:])
+	e.uint(uint64(p.Blob.Size))
+	if p.LinkKnown {
+		e.string(p.Link)
+	}
 	return e.b
 }
 
-func decodeProof(b []byte) (FileRef, error) {
+func decodeProof(b []byte) (Proof, error) {
 	d := decoder{b: b}
-	d.version(proofVersion)
-	var f FileRef
-	d.fixed(f.Digest[:])
-	f.Size = d.int64()
-	return f, d.finish()
+	p := Proof{LinkKnown: d.oneOf(proofLink, proofVersion)}
+	d.fixed(p.Blob.Digest[:])
+	p.Blob.Size = d.int64()
+	if p.LinkKnown {
+		p.Link = d.string()
+	}
+	return p, d.finish()
 }
 
 // encodeClaim writes what the key of a claim, which ends in the digest, does not say.

@@ -13,14 +13,16 @@ func (e *encoder) deploymentFiles(x *Deployment) {
 	}
 }
 
-// files lists the blobs that a deployment names beside its manifest's entries, in their order on disk.
+// files lists the blobs that a deployment names beside its manifest's entries, in their order on disk; the hints come
+// at the end of the record.
 func (x *Deployment) files() [6]*FileRef {
 	return [6]*FileRef{&x.Manifest, &x.Headers, &x.Redirects, &x.Routes, &x.WorkerBundle, &x.RoutingConfig}
 }
 
 func encodeDeployment(x Deployment) []byte {
 	var e encoder
-	e.u8(deploymentVersion)
+	long := x.Hints != FileRef{} || x.Site != SiteSettings{}
+	e.oneOf(long, deploymentSite, deploymentVersion)
 	e.fixed(x.UUID[:])
 	e.u8(uint8(x.Environment))
 	e.u8(uint8(x.Status))
@@ -41,12 +43,16 @@ func encodeDeployment(x Deployment) []byte {
 	e.deploymentFiles(&x)
 	e.string(x.WranglerConfigHash)
 	e.string(x.BuildOutputDir)
+	if long {
+		e.file(x.Hints)
+		e.site(x.Site)
+	}
 	return e.b
 }
 
 func decodeDeployment(b []byte) (Deployment, error) {
 	d := decoder{b: b}
-	d.version(deploymentVersion)
+	long := d.oneOf(deploymentSite, deploymentVersion)
 	var x Deployment
 	d.fixed(x.UUID[:])
 	x.Environment = Environment(d.enum(uint8(Preview)))
@@ -63,6 +69,11 @@ func decodeDeployment(b []byte) (Deployment, error) {
 		*f = d.file()
 	}
 	x.WranglerConfigHash, x.BuildOutputDir = d.string(), d.string()
+	if long {
+		if x.Hints, x.Site = d.file(), d.site(); x.Hints == (FileRef{}) && x.Site == (SiteSettings{}) {
+			d.fail(errOverlong)
+		}
+	}
 	return x, d.finish()
 }
 

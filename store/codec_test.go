@@ -33,6 +33,9 @@ var recode = map[string]func([]byte) ([]byte, error){
 	"host":       recoder(decodeHostOwner, encodeHostOwner),
 	"token":      recoder(decodeToken, encodeToken),
 	"proof":      recoder(decodeProof, encodeProof),
+	"target":     recoder(decodeTarget, encodeTarget),
+	"encoded":    recoder(decodeEncoded, encodeEncoded),
+	"variants":   recoder(decodeVariants, encodeVariants),
 	"claim":      recoder(func(b []byte) (Claim, error) { return decodeClaim(b, manifest.Digest{}) }, encodeClaim),
 	"head":       recoder(decodeHead, encodeHead),
 	"number":     recoder(decodeNumber, encodeNumber[uint64]),
@@ -94,10 +97,13 @@ var samples = map[string][][]byte{
 		encodeProject(Project{Account: 1, UUID: UUID{1, 2, 15: 3}, Name: "docs", ProductionBranch: "main", State: ProjectActive,
 			Created: sampleTime, Modified: sampleTime.Add(time.Hour), Live: 7, Latest: 9, Settings: []byte(`{"a":1}`)}),
 		encodeProject(Project{State: ProjectDeleting, Account: math.MaxUint32, Live: math.MaxUint64}),
+		encodeProject(Project{State: ProjectActive, Name: "docs", Site: SiteSettings{CORS: Off, Skew: On, KeepAssets: -1}}),
 	},
 	"deployment": {
 		encodeDeployment(sampleDeployment),
 		encodeDeployment(Deployment{Environment: Production, Status: StatusFailure}),
+		encodeDeployment(Deployment{Environment: Production, Status: StatusSuccess, Hints: FileRef{digestOf(5), 99},
+			Site: SiteSettings{KeepAssets: 72 * time.Hour}}),
 	},
 	"log": {
 		encodeLog([]LogLine{{sampleTime, "Uploading"}, {sampleTime.Add(time.Second), "Søren was here"}}),
@@ -115,8 +121,20 @@ var samples = map[string][][]byte{
 			Created: sampleTime, Expires: sampleTime.AddDate(1, 0, 0)}),
 		encodeToken(Token{Scope: ScopeServerAdmin}),
 	},
-	"proof": {encodeProof(FileRef{digestOf(1), 4096}), encodeProof(FileRef{Size: math.MaxInt64})},
-	"claim": {encodeClaim(Claim{Blob: FileRef{Size: 12}, Time: sampleTime}), encodeClaim(Claim{})},
+	"proof": {
+		encodeProof(Proof{Blob: FileRef{digestOf(1), 4096}}), encodeProof(Proof{Blob: FileRef{Size: math.MaxInt64}}),
+		encodeProof(Proof{Blob: FileRef{digestOf(1), 4096}, LinkKnown: true}),
+		encodeProof(Proof{Blob: FileRef{digestOf(1), 4096}, LinkKnown: true, Link: `</a.css>; rel="preload"; as=style`}),
+	},
+	"target": {
+		encodeTarget(Target{Past: []Past{{7, sampleTime}, {5, sampleTime.Add(-time.Hour)}}, Kept: FileRef{digestOf(6), 800}, KeptFiles: 12}),
+		encodeTarget(Target{}),
+	},
+	"encoded": {
+		encodeEncoded(Encoded{Gzip: FileRef{digestOf(1), 10}, Brotli: FileRef{digestOf(2), 9}, Made: sampleTime}), encodeEncoded(Encoded{}),
+	},
+	"variants": {encodeVariants(FileRef{digestOf(1), 10}), encodeVariants(FileRef{})},
+	"claim":    {encodeClaim(Claim{Blob: FileRef{Size: 12}, Time: sampleTime}), encodeClaim(Claim{})},
 	"head": {
 		encodeHead(head{rev: 1000, logOldest: 900, wildcards: 2, wildcardGen: 5, lastAccount: 1, lastProject: 40, lastDeployment: 800}),
 		encodeHead(head{logOldest: 1}),
@@ -240,7 +258,7 @@ func fuzzCodecs(f *testing.F, names ...string) {
 func FuzzRoute(f *testing.F)      { fuzzCodecs(f, "route") }
 func FuzzDeployment(f *testing.F) { fuzzCodecs(f, "deployment", "log") }
 func FuzzRecords(f *testing.F) {
-	fuzzCodecs(f, "account", "project", "branch", "domain", "host", "token", "proof", "claim", "head", "number", "commit")
+	fuzzCodecs(f, "account", "project", "branch", "domain", "host", "token", "proof", "target", "encoded", "variants", "claim", "head", "number", "commit")
 }
 
 // FuzzFindTouch compares the look-up in a commit record with decoding it.

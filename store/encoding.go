@@ -52,6 +52,23 @@ func (d *decoder) version(want uint8) {
 	}
 }
 
+// oneOf writes the version of a record that has a longer and a shorter form, and decoder.oneOf tells which it is.
+func (e *encoder) oneOf(long bool, longVersion, version uint8) {
+	if long {
+		version = longVersion
+	}
+	e.u8(version)
+}
+
+func (d *decoder) oneOf(longVersion, version uint8) bool {
+	if len(d.b) > 0 && d.b[0] == longVersion {
+		d.b = d.b[1:]
+		return true
+	}
+	d.version(version)
+	return false
+}
+
 func (d *decoder) u8() uint8 {
 	if len(d.b) == 0 {
 		d.fail(errTruncated)

@@ -15,7 +15,8 @@ import (
 // an older program must not touch what a newer one writes.
 //
 //	1  the first
-const FormatVersion = 1
+//	2  site settings, early hints, encoded forms, targets
+const FormatVersion = 2
 
 // checkFormat refuses a database of a newer format, raises an older one, and gives a new one its first records.
 func (s *Store) checkFormat() error {

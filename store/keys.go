@@ -36,6 +36,10 @@ import (
 //	x       account (4) · asset key (16) · ext   proof
 //	c       project (4) · asset key (16) · blob  claim
 //	y       project (4) · asset key (16)         nothing: the asset is wanted again
+//	k       project (4) · branch name            target; no name: production
+//	e       digest of a blob (32)                encoded forms of the blob
+//	f       deployment (8)                       listing of its files' encoded forms
+//	F       deployment (8)                       nothing: that listing is to be made
 //
 // Keys of the first table:
 var (
@@ -68,6 +72,10 @@ const (
 	tableProof        = 'x'
 	tableClaim        = 'c'
 	tableWanted       = 'y'
+	tableTarget       = 'k'
+	tableEncoded      = 'e'
+	tableVariants     = 'f'
+	tableVariantsTodo = 'F'
 )
 
 // keyName shows a key in errors: its table and the rest in hex. Hosts and names are not shown in clear, so that the

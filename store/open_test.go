@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -76,7 +77,8 @@ func TestNewerFormat(t *testing.T) {
 	}
 	tamper(t, disk, keyFormat, encodeNumber(uint64(FormatVersion+6)))
 	_, err := OpenFS(disk, "/db", Options{})
-	if !errors.Is(err, ErrNewerFormat) || !strings.Contains(err.Error(), "has format 7") || !strings.Contains(err.Error(), "reads up to 1") {
+	want := fmt.Sprintf("has format %d; this one reads up to %d", FormatVersion+6, FormatVersion)
+	if !errors.Is(err, ErrNewerFormat) || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v", err)
 	}
 	tamper(t, disk, keyFormat, encodeNumber(uint64(FormatVersion)))

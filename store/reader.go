@@ -225,8 +225,9 @@ func (r *Reader) Tokens(a AccountNo) iter.Seq2[Token, error] {
 
 // Proof returns what an asset key with an extension is within an account.
 func (r *Reader) Proof(a AccountNo, k manifest.AssetKey, ext string) (Proof, error) {
-	f, err := getRecord(r, proofKey(a, k, ext), decodeProof, "proof of asset %x with extension %q", k[:], ext)
-	return zeroIf(Proof{Account: a, Key: k, Extension: ext, Blob: f}, err), err
+	p, err := getRecord(r, proofKey(a, k, ext), decodeProof, "proof of asset %x with extension %q", k[:], ext)
+	p.Account, p.Key, p.Extension = a, k, ext
+	return zeroIf(p, err), err
 }
 
 // HasProof returns the proofs of an asset key, one for each extension it was proved with; none is no error.
@@ -243,10 +244,10 @@ func decodeProofRecord(k, v []byte) (p Proof, err error) {
 	if len(k) < 21 {
 		return p, errTruncated
 	}
+	p, err = decodeProof(v)
 	p.Account = AccountNo(binary.BigEndian.Uint32(k[1:]))
 	copy(p.Key[:], k[5:])
 	p.Extension = string(k[21:])
-	p.Blob, err = decodeProof(v)
 	return p, err
 }
 

@@ -31,9 +31,11 @@ func indexTables() []indexTable {
 		{tableDeploymentNo, "deployment numbers", checkDeploymentNo, 9},
 		{tableUUID, "deployment IDs", checkUUID, 17},
 		{tableLabel, "deployment labels", checkLabel, 9},
-		{tableLog, "deployment logs", checkLog, 13},
+		{tableLog, "deployment logs", checkOwner, 13},
 		{tableBranchLabel, "branch labels", checkBranchLabel, 6},
 		{tableAccountToken, "tokens of an account", checkAccountToken, 6},
+		{tableVariants, "encoded forms of deployments", checkOwner, 9},
+		{tableVariantsTodo, "encoded forms to be made", checkOwner, 9},
 	}
 }
 
@@ -128,7 +130,8 @@ func deploymentOfIndex(r *Reader, v []byte) (Deployment, error) {
 	return r.Deployment(DeploymentNo(no))
 }
 
-func checkLog(r *Reader, k, _ []byte) (bool, error) {
+// checkOwner is for whatever has a deployment's number in its key.
+func checkOwner(r *Reader, k, _ []byte) (bool, error) {
 	return r.has(key64(tableDeploymentNo, DeploymentNo(binary.BigEndian.Uint64(k[1:]))))
 }
 

@@ -163,7 +163,7 @@ func (tx *Tx) PutProof(p Proof) error {
 	if p.Account == 0 || p.Blob.Size < 0 || len(p.Extension) > maxNameBytes {
 		return invalid("proof of asset %x", p.Key[:])
 	}
-	return tx.set(proofKey(p.Account, p.Key, p.Extension), encodeProof(p.Blob))
+	return tx.set(proofKey(p.Account, p.Key, p.Extension), encodeProof(p))
 }
 
 // DeleteProof deletes the proof with p's account, key and extension.

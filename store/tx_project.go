@@ -126,7 +126,7 @@ func (tx *Tx) dropProjectNames(p Project) error {
 	return tx.drop(key32s(tableAccountProj, p.Account, p.Name))
 }
 
-// DeleteProject deletes the record, what was uploaded to the project and is claimed or wanted, and frees the name. What else
+// DeleteProject deletes the record, its targets, what was uploaded to it and is claimed or wanted, and frees the name. What else
 // belongs to the project is the caller's to delete first.
 func (tx *Tx) DeleteProject(no ProjectNo) error {
 	p, err := tx.Project(no)
@@ -139,7 +139,7 @@ func (tx *Tx) DeleteProject(no ProjectNo) error {
 	if err := tx.dropProjectNames(p); err != nil {
 		return err
 	}
-	for _, table := range []byte{tableClaim, tableWanted} {
+	for _, table := range []byte{tableClaim, tableWanted, tableTarget} {
 		if err := tx.dropAll(key32(table, no)); err != nil {
 			return err
 		}
@@ -193,7 +193,8 @@ func checkDeployment(x Deployment) error {
 	case x.Status != StatusSuccess && x.Status != StatusFailure:
 		return invalid("deployment %s of unknown status %d", x.UUID, x.Status)
 	}
-	for _, f := range x.files() {
+	files := x.files()
+	for _, f := range append(files[:], &x.Hints) {
 		if f.Size < 0 {
 			return invalid("deployment %s names a file of %d bytes", x.UUID, f.Size)
 		}
@@ -230,7 +231,7 @@ func (tx *Tx) nextLogChunk(no DeploymentNo) (uint32, error) {
 	return chunkOf(it.Key()) + 1, nil
 }
 
-// DeleteDeployment deletes the record, its indexes and its log.
+// DeleteDeployment deletes the record, its indexes, the listing of its encoded forms and its log.
 func (tx *Tx) DeleteDeployment(no DeploymentNo) error {
 	x, err := tx.Deployment(no)
 	if isNotFound(err) {
@@ -244,6 +245,11 @@ func (tx *Tx) DeleteDeployment(no DeploymentNo) error {
 		key32(tableLabel, x.Project, x.UUID[:4]...), deploymentKey(x.Project, no),
 	} {
 		if err := tx.drop(key); err != nil {
+			return err
+		}
+	}
+	for _, key := range [][]byte{key64(tableVariants, no), key64(tableVariantsTodo, no)} {
+		if _, err := tx.dropIfThere(key); err != nil {
 			return err
 		}
 	}

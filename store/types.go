@@ -43,8 +43,12 @@ const RouteSite RouteKind = 1
 // RouteFlags are properties of the host that the planner needs.
 type RouteFlags uint8
 
-// FlagNoIndex marks a host whose pages search engines must not index.
-const FlagNoIndex RouteFlags = 1 << 0
+const (
+	// FlagNoIndex marks a host whose pages search engines must not index.
+	FlagNoIndex RouteFlags = 1 << 0
+	// FlagFollowsBranch marks a custom domain that moves with its deployment's branch; others move with production.
+	FlagFollowsBranch RouteFlags = 1 << 1
+)
 
 // Route is the stored answer for a host key, at most 24 bytes encoded.
 type Route struct {
@@ -92,8 +96,26 @@ type Project struct {
 	Modified         time.Time
 	Live             DeploymentNo // what production serves; 0 before the first production deployment
 	Latest           DeploymentNo // the newest deployment of any branch
+	Site             SiteSettings
 	// Settings is control's own document (deployment_configs with sealed values, build_config): opaque here.
 	Settings []byte
+}
+
+// Choice is a setting that may be left to a default.
+type Choice uint8
+
+const (
+	Unset Choice = 0
+	On    Choice = 1
+	Off   Choice = 2
+)
+
+// SiteSettings are how a site is served, where that is not for its rule files to say.
+type SiteSettings struct {
+	CORS Choice // Access-Control-Allow-Origin: * on everything; on unless set
+	Skew Choice // pages keep to the deployment that they came from; off unless set
+	// KeepAssets is how long files of earlier deployments are answered; 0: as long as the server says, negative: never.
+	KeepAssets time.Duration
 }
 
 // FileRef names a stored blob; the zero value means "none".
@@ -133,6 +155,8 @@ type Deployment struct {
 	UsesFunctions      bool
 	WranglerConfigHash string
 	BuildOutputDir     string
+	Hints              FileRef      // early hints of its documents
+	Site               SiteSettings // its own; where one is unset the project's holds
 }
 
 // LogLine is one line of a deployment's log, what history/logs shows.
@@ -207,6 +231,39 @@ type Proof struct {
 	Key       manifest.AssetKey
 	Extension string
 	Blob      FileRef
+	// Link is the Link field that the bytes, as a document, give early hints by. It was looked for if LinkKnown.
+	Link      string
+	LinkKnown bool
+}
+
+// Target is what production of a project, or one of its branches, has served before what it serves now.
+type Target struct {
+	Project   ProjectNo
+	Branch    string  // "" is production
+	Past      []Past  // newest first; no deployment twice
+	Kept      FileRef // index of files that Past had and that are still answered
+	KeptFiles uint32  // how many those are
+}
+
+// Past is a deployment that a target served.
+type Past struct {
+	Deployment DeploymentNo
+	Left       time.Time // when the target moved on from it
+}
+
+// Encoded is a blob's encoded forms: what they decode to is exactly the blob. One that is none would save too little.
+type Encoded struct {
+	Blob   manifest.Digest
+	Gzip   FileRef
+	Zstd   FileRef
+	Brotli FileRef
+	Made   time.Time
+}
+
+// Variants says where the listing of the encoded forms of a deployment's files is.
+type Variants struct {
+	Deployment DeploymentNo
+	Listing    FileRef // none: no file has one
 }
 
 // Claim says that somebody uploaded these bytes to a project under that asset key: unproved.
@@ -223,7 +280,7 @@ type Commit struct {
 	Time        time.Time
 	Keys        []hostkey.Key // host keys whose route record was set or deleted
 	Projects    []ProjectNo
-	Deployments []DeploymentNo // created or deleted
+	Deployments []DeploymentNo // created, deleted, or otherwise not what a cache may have of it
 	// WildcardGeneration grows with every commit that sets or deletes a wildcard route.
 	WildcardGeneration uint64
 }
