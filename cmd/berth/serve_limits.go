@@ -55,10 +55,11 @@ func addControlFlags(f *pflag.FlagSet, s *server.Settings) {
 	f.IntVar(&c.MaxTokens, "max-tokens", 0, "tokens of an account (default 1000)")
 	f.IntVar(&c.MaxDomains, "max-domains", 0, "custom domains of a project (default 100)")
 	addRuleFlags(f, &c.Rules)
+	f.Var(keepFlag{&c.KeepAssets}, "keep-assets", "`time` for which files of earlier deployments are answered, off for never; default 7d")
 	f.DurationVar(&c.DomainTimeout, "domain-timeout", 0, "one look-up of a TXT record (default 5s)")
 }
 
-// addRuleFlags is a flag for each limit of _redirects and _headers. They hold for deployments that are there already, too:
+// addRuleFlags is a flag for each limit of _redirects, _headers and _routes.json. They hold for deployments that are there already, too:
 // rule files are compiled when a site is loaded.
 func addRuleFlags(f *pflag.FlagSet, r *rules.Options) {
 	f.IntVar(&r.MaxRedirectsStatic, "max-redirects-static", 0, "lines of _redirects before the first with * or :name (default 2000)")
@@ -67,6 +68,8 @@ func addRuleFlags(f *pflag.FlagSet, r *rules.Options) {
 	f.IntVar(&r.MaxHeaderRules, "max-header-rules", 0, "rules of _headers (default 100)")
 	f.IntVar(&r.MaxHeaderLine, "max-header-line", 0, "characters of a line of _headers (default 2000)")
 	f.Var(byteSize[int]{&r.MaxHeadersBytes}, "max-headers-bytes", "fields of all rules of _headers together; default 1MiB")
+	f.IntVar(&r.MaxRoutesRules, "max-routes-rules", 0, "rules of _routes.json (default 100)")
+	f.IntVar(&r.MaxRouteLength, "max-route-length", 0, "characters of a rule of _routes.json (default 100)")
 }
 
 // inFlags says the faults of the packages' options in the words of the command line: MaxFiles is --max-files.

@@ -45,6 +45,20 @@ func TestByteSize(t *testing.T) {
 	}
 }
 
+func TestKeepFlag(t *testing.T) {
+	for in, want := range map[string]time.Duration{"off": -1, "3d": 72 * time.Hour, "90m": 90 * time.Minute} {
+		var d time.Duration
+		k := keepFlag{&d}
+		if err := k.Set(in); err != nil || d != want {
+			t.Errorf("%q: %v, %v; want %v", in, d, err, want)
+		}
+	}
+	var d time.Duration
+	if err := (keepFlag{&d}).Set("never"); err == nil || (keepFlag{&d}).String() != "" {
+		t.Errorf("%v, %v", d, err)
+	}
+}
+
 // What comes from elsewhere must not drive a terminal.
 func TestPrintable(t *testing.T) {
 	if got := printable("a\x1b[31mb\r\u202ec\nd"); got != "a�[31mb��c\nd" {
@@ -79,6 +93,7 @@ func TestEveryLimitHasItsFlag(t *testing.T) {
 		"MaxJSONBytes", "MaxConcurrentCalls", "BodyTimeout", "UploadTokenTTL", "SweepGrace", "MaxEnvVars", "MaxEnvVarBytes",
 		"MaxSettingsBytes", "MaxTokens", "MaxDomains", "DomainTimeout",
 		"MaxRedirectsStatic", "MaxRedirectsDynamic", "MaxRedirectLine", "MaxHeaderRules", "MaxHeaderLine", "MaxHeadersBytes",
+		"MaxRoutesRules", "MaxRouteLength", "KeepAssets",
 	} {
 		if c.Flags().Lookup(flagOf(name)) == nil {
 			t.Errorf("%s: there is no --%s", name, flagOf(name))

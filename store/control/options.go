@@ -40,6 +40,10 @@ type Options struct {
 	MaxDomains       int           // custom domains of a project, default 100
 	DomainTimeout    time.Duration // one look-up of a TXT record, default 5s
 
+	// KeepAssets is how long files of earlier deployments are answered on hosts that moved on, default 7 days; negative:
+	// never. No project and no site can have it longer.
+	KeepAssets time.Duration
+
 	// Rules are the limits of rule files. Whoever serves the deployments must compile them with the same ones.
 	Rules rules.Options
 }
@@ -73,6 +77,7 @@ func (o *Options) setDefaults() {
 	o.MaxTokens = cmp.Or(o.MaxTokens, 1000)
 	o.MaxDomains = cmp.Or(o.MaxDomains, 100)
 	o.DomainTimeout = cmp.Or(o.DomainTimeout, 5*time.Second)
+	o.KeepAssets = cmp.Or(o.KeepAssets, 7*24*time.Hour)
 }
 
 // check reports every fault at once.
@@ -89,7 +94,8 @@ func (o *Options) check() error {
 		"DomainTimeout": int64(o.DomainTimeout), "MaxRedirectsStatic": int64(o.Rules.MaxRedirectsStatic),
 		"MaxRedirectsDynamic": int64(o.Rules.MaxRedirectsDynamic), "MaxRedirectLine": int64(o.Rules.MaxRedirectLine),
 		"MaxHeaderRules": int64(o.Rules.MaxHeaderRules), "MaxHeaderLine": int64(o.Rules.MaxHeaderLine),
-		"MaxHeadersBytes": int64(o.Rules.MaxHeadersBytes),
+		"MaxHeadersBytes": int64(o.Rules.MaxHeadersBytes), "MaxRoutesRules": int64(o.Rules.MaxRoutesRules),
+		"MaxRouteLength": int64(o.Rules.MaxRouteLength),
 	} {
 		if v < 0 {
 			faults = append(faults, fmt.Errorf("control: %s is negative", name))
