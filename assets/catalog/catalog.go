@@ -1,10 +1,12 @@
-// Package catalog turns deployment numbers into compiled sites and keeps those that are asked for, by bytes.
+// Package catalog turns numbers into what a request is answered from, and keeps what is asked for, bounded by bytes:
+// compiled sites of deployments, settings of projects, and what moving targets served before.
 package catalog
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -22,12 +24,27 @@ import (
 // restoring the blob helps; `berth fsck` finds all such deployments.
 var ErrCorrupt = errors.New("catalog: corrupt deployment")
 
-// Deployments is what the catalog needs of the store.
+// Store is what the catalog needs of the store.
+type Store interface {
+	Deployments
+	Projects
+}
+
+// Deployments are records of deployments, and news of all records.
 type Deployments interface {
 	// Deployment returns store.ErrNotFound (wrapped) when there is no such record.
 	Deployment(no store.DeploymentNo) (store.Deployment, error)
+	// Variants returns store.ErrNotFound (wrapped) or the zero FileRef when no file has an encoded form yet.
+	Variants(no store.DeploymentNo) (store.FileRef, error)
 	// OnCommit's hook runs after the commit can be read and before its writer is told.
 	OnCommit(fn func(store.Commit)) (cancel func())
+}
+
+// Projects are records of projects. Both methods return store.ErrNotFound (wrapped) when there is no such record. A commit
+// that sets or deletes a project, a target or a deployment of it names the project.
+type Projects interface {
+	Project(no store.ProjectNo) (store.Project, error)
+	Target(no store.ProjectNo, branch string) (store.Target, error)
 }
 
 // Blobs is what it needs of the blob directory: all bytes of a blob of a known size.
@@ -37,19 +54,23 @@ type Blobs interface {
 
 // Deps are the catalog's neighbours.
 type Deps struct {
-	Store   Deployments           // required
+	Store   Store                 // required
 	Blobs   Blobs                 // required
+	Log     *slog.Logger          // nil: slog.Default
 	Metrics prometheus.Registerer // nil: counted, but not exported
 }
 
 // Options of a Catalog; the zero value works.
 type Options struct {
-	SiteCache int64         // bytes of compiled sites to keep; 0: 256 MiB
-	Limits    rules.Options // of rule files; they should be those that deployments are checked with
+	SiteCache   int64         // bytes of compiled sites to keep; 0: 256 MiB
+	TargetCache int64         // bytes of indexes of moving targets to keep; 0: 64 MiB
+	Limits      rules.Options // of rule files; they should be those that deployments are checked with
 }
 
 const (
-	defaultSiteCache = 256 << 20
+	defaultSiteCache   = 256 << 20
+	defaultTargetCache = 64 << 20
+	projectsKept       = 100_000 // of about 200 bytes
 
 	// Sites that are being loaded are in no cache's bound, so a restart under load would read every manifest at once.
 	loadBudget = 64 << 20
@@ -58,27 +79,57 @@ const (
 	// the disk busy.
 	corruptRetry = 30 * time.Second
 	corruptKept  = 4096
+
+	// What is served without a damaged part is read anew after so long. It may be large, and it serves.
+	partialRetry = 5 * time.Minute
 )
 
-// Catalog maps deployment numbers to compiled sites. It is safe for concurrent use.
+// Catalog answers from memory where it can. It is safe for concurrent use.
 type Catalog struct {
-	store    Deployments
+	store    Store
 	blobs    Blobs
+	log      *slog.Logger
 	cache    *cache.Cache[store.DeploymentNo, *entry]
+	projects *cache.Cache[store.ProjectNo, *project]
+	targets  *cache.Cache[targetKey, *Target]
 	loading  *semaphore.Weighted
+	versions atomic.Uint64 // of projects that were read
 	corrupt  atomic.Uint64
-	capacity int64
+	partial  atomic.Uint64
+	noIndex  atomic.Uint64
+	capacity int64 // of cache
+	room     int64 // of targets
 	limits   rules.Options
 	unhook   func()
 	metrics  *metrics
 }
 
-// entry is a site, or the finding that there can be none.
+// Deployment is a deployment that can serve. It is shared and must not be changed.
+type Deployment struct {
+	Site     *assets.Site
+	No       store.DeploymentNo
+	Project  store.ProjectNo
+	UUID     store.UUID
+	Branch   string
+	Settings store.SiteSettings // its own; Effective says what holds
+}
+
+// entry is a deployment, or the finding that it cannot be had.
 type entry struct {
-	site  *assets.Site
-	err   error       // of a corrupt deployment
-	again time.Time   // when to look at it again
+	deployment *Deployment
+	err        error // of a corrupt deployment
+	retry
+}
+
+// retry says when something that could not be read in full is read again.
+type retry struct {
+	again time.Time   // zero: never
 	taken atomic.Bool // somebody does
+}
+
+// due says so once, or each who saw the old value would undo the load of the one before.
+func (r *retry) due() bool {
+	return !r.again.IsZero() && !time.Now().Before(r.again) && r.taken.CompareAndSwap(false, true)
 }
 
 // New makes an empty catalog that follows the store's commits until Close.
@@ -86,18 +137,20 @@ func New(d Deps, o Options) (*Catalog, error) {
 	if o.SiteCache == 0 {
 		o.SiteCache = defaultSiteCache
 	}
+	if o.TargetCache == 0 {
+		o.TargetCache = defaultTargetCache
+	}
+	if d.Log == nil {
+		d.Log = slog.Default()
+	}
 	if err := validate(d, o); err != nil {
 		return nil, err
 	}
-	c := &Catalog{store: d.Store, blobs: d.Blobs, loading: semaphore.NewWeighted(loadBudget), capacity: o.SiteCache, limits: o.Limits}
-	var err error
-	c.cache, err = cache.New(cache.Options[store.DeploymentNo, *entry]{
-		Hash:          func(no store.DeploymentNo) uint64 { return uint64(no) },
-		Weight:        c.weight,
-		Capacity:      o.SiteCache,
-		Aside:         func(e *entry) bool { return e.site == nil },
-		AsideCapacity: corruptKept,
-	})
+	c := &Catalog{
+		store: d.Store, blobs: d.Blobs, log: d.Log, loading: semaphore.NewWeighted(loadBudget),
+		capacity: o.SiteCache, room: o.TargetCache, limits: o.Limits,
+	}
+	err := c.makeCaches()
 	if err != nil {
 		return nil, fmt.Errorf("catalog: %w", err)
 	}
@@ -106,6 +159,32 @@ func New(d Deps, o Options) (*Catalog, error) {
 	}
 	c.unhook = d.Store.OnCommit(c.follow)
 	return c, nil
+}
+
+func (c *Catalog) makeCaches() (err error) {
+	c.cache, err = cache.New(cache.Options[store.DeploymentNo, *entry]{
+		Hash:          func(no store.DeploymentNo) uint64 { return uint64(no) },
+		Weight:        c.weight,
+		Capacity:      c.capacity,
+		Aside:         func(e *entry) bool { return e.deployment == nil },
+		AsideCapacity: corruptKept,
+	})
+	if err != nil {
+		return err
+	}
+	c.projects, err = cache.New(cache.Options[store.ProjectNo, *project]{
+		Hash:     func(no store.ProjectNo) uint64 { return uint64(no) },
+		Capacity: projectsKept,
+	})
+	if err != nil {
+		return err
+	}
+	c.targets, err = cache.New(cache.Options[targetKey, *Target]{
+		Hash:     targetKey.hash,
+		Weight:   func(_ targetKey, t *Target) int64 { return min(t.weight(), c.room) },
+		Capacity: c.room,
+	})
+	return err
 }
 
 func validate(d Deps, o Options) error {
@@ -119,41 +198,62 @@ func validate(d Deps, o Options) error {
 	if o.SiteCache < 0 {
 		faults = append(faults, fmt.Errorf("catalog: Options.SiteCache is %d, must not be negative", o.SiteCache))
 	}
+	if o.TargetCache < 0 {
+		faults = append(faults, fmt.Errorf("catalog: Options.TargetCache is %d, must not be negative", o.TargetCache))
+	}
 	return errors.Join(faults...)
 }
 
 // weight never exceeds the capacity: a site larger than the cache is then kept alone, where the cache would otherwise
 // refuse it and every request for it would read it anew.
 func (c *Catalog) weight(_ store.DeploymentNo, e *entry) int64 {
-	if e.site == nil {
+	if e.deployment == nil {
 		return 1
 	}
-	return min(e.site.Weight(), c.capacity)
+	return min(e.deployment.Site.Weight(), c.capacity)
 }
 
-// follow drops what a commit created or deleted, so that no answer outlives a deployment.
+// follow drops what a commit changed, so that no answer outlives a deployment or a setting. What belongs to a target goes
+// with its project.
 func (c *Catalog) follow(commit store.Commit) {
 	for _, no := range commit.Deployments {
 		c.cache.Drop(no)
 	}
+	for _, no := range commit.Projects {
+		c.projects.Drop(no)
+	}
 }
 
-// Site returns the compiled site of a deployment: without a lock or an allocation if it is at hand, else loading it
-// once however many wait. The error wraps store.ErrNotFound if there is no such deployment or it has no files to
-// serve, and ErrCorrupt if it cannot be read.
+// Site returns the compiled site of a deployment, as Deployment does.
 func (c *Catalog) Site(ctx context.Context, no store.DeploymentNo) (*assets.Site, error) {
+	d, err := c.Deployment(ctx, no)
+	if err != nil {
+		return nil, err
+	}
+	return d.Site, nil
+}
+
+// Deployment returns a deployment and its compiled site: without a lock or an allocation if it is at hand, else loading
+// it once however many wait. The error wraps store.ErrNotFound if there is no such deployment or it has no files to
+// serve, and ErrCorrupt if it cannot be read. One whose early hints or encoded forms cannot be read is served without.
+func (c *Catalog) Deployment(ctx context.Context, no store.DeploymentNo) (*Deployment, error) {
 	e, ok := c.cache.Get(no)
-	if ok && e.site != nil {
-		return e.site, nil
+	if ok && e.again.IsZero() {
+		return e.deployment, nil
 	}
-	if ok && !time.Now().Before(e.again) && e.taken.CompareAndSwap(false, true) {
-		c.cache.Drop(no) // once, or each who saw e would undo the load of the one before
+	if ok && e.due() {
+		c.cache.Drop(no)
 	}
+	return c.loadDeployment(ctx, no)
+}
+
+// loadDeployment is apart so that its closure costs a hit nothing.
+func (c *Catalog) loadDeployment(ctx context.Context, no store.DeploymentNo) (*Deployment, error) {
 	e, err := c.cache.Load(ctx, no, func(ctx context.Context) (*entry, error) { return c.load(ctx, no) })
 	if err != nil {
 		return nil, fmt.Errorf("site of deployment %d: %w", no, err)
 	}
-	return e.site, e.err
+	return e.deployment, e.err
 }
 
 // Close lets go of the store and the metrics.
@@ -164,9 +264,18 @@ func (c *Catalog) Close() {
 
 // Stats tells how the catalog does.
 type Stats struct {
-	Cache   cache.Stats
-	Corrupt uint64 // loads that ended in ErrCorrupt
+	Cache    cache.Stats // of compiled sites
+	Projects cache.Stats // of projects' settings
+	Targets  cache.Stats // of what moving targets served before
+	Corrupt  uint64      // loads that ended in ErrCorrupt
+	Partial  uint64      // loads of deployments that serve without their early hints or encoded forms, which are damaged
+	NoIndex  uint64      // loads of targets that serve without their index of kept files, which is damaged
 }
 
 // Stats returns the counters since New.
-func (c *Catalog) Stats() Stats { return Stats{Cache: c.cache.Stats(), Corrupt: c.corrupt.Load()} }
+func (c *Catalog) Stats() Stats {
+	return Stats{
+		Cache: c.cache.Stats(), Projects: c.projects.Stats(), Targets: c.targets.Stats(),
+		Corrupt: c.corrupt.Load(), Partial: c.partial.Load(), NoIndex: c.noIndex.Load(),
+	}
+}

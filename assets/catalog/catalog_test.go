@@ -20,11 +20,14 @@ import (
 )
 
 var (
-	_ Deployments = (*store.Store)(nil)
-	_ Blobs       = (*blob.Dir)(nil)
+	_ Store = (*store.Store)(nil)
+	_ Blobs = (*blob.Dir)(nil)
 )
 
-func open(t testing.TB, w *world, o Options) *Catalog {
+func open(t testing.TB, w interface {
+	Store
+	Blobs
+}, o Options) *Catalog {
 	t.Helper()
 	c, err := New(Deps{Store: w, Blobs: w}, o)
 	if err != nil {
@@ -246,8 +249,8 @@ func TestLoadsAreBoundedTogether(t *testing.T) {
 }
 
 func TestNewReportsEveryFault(t *testing.T) {
-	_, err := New(Deps{}, Options{SiteCache: -1})
-	for _, want := range []string{"Deps.Store", "Deps.Blobs", "SiteCache"} {
+	_, err := New(Deps{}, Options{SiteCache: -1, TargetCache: -1})
+	for _, want := range []string{"Deps.Store", "Deps.Blobs", "SiteCache", "TargetCache"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not name %s", err, want)
 		}
@@ -274,7 +277,7 @@ func TestMetrics(t *testing.T) {
 	for _, f := range families {
 		got[f.GetName()] = f.Metric[0].GetCounter().GetValue() + f.Metric[0].GetGauge().GetValue()
 	}
-	if len(got) != 5 || got["berth_catalog_loads_total"] != 1 || got["berth_catalog_site_bytes"] < 100 {
+	if len(got) != 8 || got["berth_catalog_loads_total"] != 1 || got["berth_catalog_site_bytes"] < 100 {
 		t.Errorf("%v", got)
 	}
 	c.Close()

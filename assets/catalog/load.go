@@ -23,10 +23,10 @@ func (c *Catalog) load(ctx context.Context, no store.DeploymentNo) (*entry, erro
 	if d.Manifest == (store.FileRef{}) {
 		return nil, fmt.Errorf("it has no files: %w", store.ErrNotFound)
 	}
-	site, err := c.compile(ctx, d)
+	site, lacking, err := c.compile(ctx, d)
 	switch {
 	case err == nil:
-		return &entry{site: site}, nil
+		return c.found(d, site, lacking), nil
 	case !errors.Is(err, ErrCorrupt):
 		return nil, err
 	}
@@ -35,33 +35,87 @@ func (c *Catalog) load(ctx context.Context, no store.DeploymentNo) (*entry, erro
 		return nil, gone
 	}
 	c.corrupt.Add(1)
-	return &entry{err: fmt.Errorf("site of deployment %d: %w", no, err), again: time.Now().Add(corruptRetry)}, nil
+	return &entry{err: fmt.Errorf("site of deployment %d: %w", no, err), retry: retry{again: time.Now().Add(corruptRetry)}}, nil
+}
+
+// found makes the entry of a site, and reports what it has to do without.
+func (c *Catalog) found(d store.Deployment, site *assets.Site, lacking error) *entry {
+	e := &entry{deployment: &Deployment{Site: site, No: d.No, Project: d.Project, UUID: d.UUID, Branch: d.Branch, Settings: d.Site}}
+	if lacking != nil {
+		c.partial.Add(1)
+		c.log.Error("deployment is served without its early hints or encoded forms", "deployment", d.No, "err", lacking)
+		e.again = time.Now().Add(partialRetry)
+	}
+	return e
 }
 
 // compile reads a deployment's manifest and rule files. A rule file that is gone or damaged makes the deployment corrupt:
-// without its rules a site may show what it should not.
-func (c *Catalog) compile(ctx context.Context, d store.Deployment) (*assets.Site, error) {
-	weight := min(max(d.Manifest.Size, 0)+max(d.Headers.Size, 0)+max(d.Redirects.Size, 0), loadBudget)
+// without its rules a site may show what it should not. Early hints and encoded forms only make it faster; lacking says
+// what is wrong with those, and the site is without.
+func (c *Catalog) compile(ctx context.Context, d store.Deployment) (site *assets.Site, lacking, err error) {
+	variants, lacking := c.store.Variants(d.No)
+	if errors.Is(lacking, store.ErrNotFound) {
+		lacking = nil
+	}
+	release, err := c.reserve(ctx, d.Manifest, d.Headers, d.Redirects, d.Hints, variants)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer release()
+	in := assets.Input{Limits: c.limits}
+	for _, part := range []struct {
+		name  string
+		ref   store.FileRef
+		into  *[]byte
+		spare bool // the site serves without
+	}{
+		{"manifest", d.Manifest, &in.Manifest, false},
+		{rules.HeadersFile, d.Headers, &in.Headers, false},
+		{rules.RedirectsFile, d.Redirects, &in.Redirects, false},
+		{"early hints", d.Hints, &in.Hints, true},
+		{"encoded forms", variants, &in.Variants, true},
+	} {
+		*part.into, err = c.read(part.name, part.ref)
+		switch {
+		case err != nil && part.spare:
+			lacking = errors.Join(lacking, err)
+		case err != nil:
+			return nil, nil, err
+		}
+	}
+	site, damaged, err := compileSparing(in)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: manifest %s: %w", ErrCorrupt, d.Manifest.Digest, err)
+	}
+	return site, errors.Join(lacking, damaged), nil
+}
+
+// compileSparing leaves out early hints and encoded forms that are not what they should be, as few as will do.
+func compileSparing(in assets.Input) (site *assets.Site, damaged, err error) {
+	site, err = assets.Compile(in)
+	if err == nil {
+		return site, nil, nil
+	}
+	noVariants, noHints, neither := in, in, in
+	noVariants.Variants, noHints.Hints, neither.Variants, neither.Hints = nil, nil, nil, nil
+	for _, less := range []assets.Input{noVariants, noHints, neither} {
+		if site, again := assets.Compile(less); again == nil {
+			return site, err, nil
+		}
+	}
+	return nil, nil, err
+}
+
+// reserve waits until the files may be in memory beside those of other loads.
+func (c *Catalog) reserve(ctx context.Context, files ...store.FileRef) (release func(), err error) {
+	weight := int64(0)
+	for _, f := range files {
+		weight = min(weight+min(max(f.Size, 0), loadBudget), loadBudget)
+	}
 	if err := c.loading.Acquire(ctx, weight); err != nil {
 		return nil, fmt.Errorf("wait for other loads: %w", err)
 	}
-	defer c.loading.Release(weight)
-	in := assets.Input{Limits: c.limits}
-	for _, part := range []struct {
-		name string
-		ref  store.FileRef
-		into *[]byte
-	}{{"manifest", d.Manifest, &in.Manifest}, {rules.HeadersFile, d.Headers, &in.Headers}, {rules.RedirectsFile, d.Redirects, &in.Redirects}} {
-		var err error
-		if *part.into, err = c.read(part.name, part.ref); err != nil {
-			return nil, err
-		}
-	}
-	site, err := assets.Compile(in)
-	if err != nil {
-		return nil, fmt.Errorf("%w: manifest %s: %w", ErrCorrupt, d.Manifest.Digest, err)
-	}
-	return site, nil
+	return func() { c.loading.Release(weight) }, nil
 }
 
 // read returns the bytes of a file that a deployment's record names, after checking that they are those; none for the

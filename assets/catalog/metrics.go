@@ -33,9 +33,16 @@ func seriesOf(c *Catalog) []prometheus.Collector {
 		counter("loads_total", "Sites read and compiled.", func(s Stats) uint64 { return s.Cache.Fills }),
 		counter("evictions_total", "Sites that made room for others.", func(s Stats) uint64 { return s.Cache.Evicted }),
 		counter("corrupt_total", "Loads of deployments whose stored listing is missing or damaged.", func(s Stats) uint64 { return s.Corrupt }),
+		counter("partial_total", "Loads of deployments that serve without their early hints or encoded forms, which are damaged.",
+			func(s Stats) uint64 { return s.Partial }),
+		counter("kept_corrupt_total", "Loads of moving targets that serve without their kept files, whose index is damaged.",
+			func(s Stats) uint64 { return s.NoIndex }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: "berth", Subsystem: "catalog", Name: "site_bytes", Help: "Memory held by compiled sites.",
 		}, func() float64 { s := c.Stats().Cache; return float64(s.Weight - s.AsideWeight) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: "berth", Subsystem: "catalog", Name: "target_bytes", Help: "Memory held by what moving targets served before.",
+		}, func() float64 { return float64(c.Stats().Targets.Weight) }),
 	}
 }
 

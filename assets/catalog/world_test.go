@@ -14,6 +14,10 @@ import (
 type world struct {
 	mu          sync.Mutex
 	deployments map[store.DeploymentNo]store.Deployment
+	variants    map[store.DeploymentNo]store.FileRef
+	projects    map[store.ProjectNo]store.Project
+	targets     map[string]store.Target // by branch, of whatever project
+	onTarget    func()                  // before Target answers, without the lock
 	blobs       map[manifest.Digest][]byte
 	hooks       map[int]func(store.Commit)
 	reads       int
@@ -24,6 +28,7 @@ type world struct {
 func newWorld() *world {
 	return &world{
 		deployments: map[store.DeploymentNo]store.Deployment{}, blobs: map[manifest.Digest][]byte{}, hooks: map[int]func(store.Commit){},
+		variants: map[store.DeploymentNo]store.FileRef{}, projects: map[store.ProjectNo]store.Project{}, targets: map[string]store.Target{},
 	}
 }
 
@@ -35,6 +40,58 @@ func (w *world) Deployment(no store.DeploymentNo) (store.Deployment, error) {
 		return d, fmt.Errorf("deployment %d: %w", no, store.ErrNotFound)
 	}
 	return d, nil
+}
+
+func (w *world) Variants(no store.DeploymentNo) (store.FileRef, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ref, ok := w.variants[no]
+	if !ok {
+		return ref, fmt.Errorf("variants of %d: %w", no, store.ErrNotFound)
+	}
+	return ref, nil
+}
+
+func (w *world) Project(no store.ProjectNo) (store.Project, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p, ok := w.projects[no]
+	if !ok {
+		return p, fmt.Errorf("project %d: %w", no, store.ErrNotFound)
+	}
+	return p, w.fault
+}
+
+func (w *world) Target(_ store.ProjectNo, branch string) (store.Target, error) {
+	w.mu.Lock()
+	hook := w.onTarget
+	t, ok := w.targets[branch]
+	fault := w.fault
+	w.mu.Unlock()
+	if hook != nil {
+		hook()
+	}
+	if !ok {
+		return t, fmt.Errorf("target %q: %w", branch, store.ErrNotFound)
+	}
+	return t, fault
+}
+
+// changeProject changes records and tells the hooks that they are of project 1.
+func (w *world) changeProject(change func()) {
+	w.mu.Lock()
+	change()
+	hooks := w.hooks
+	w.mu.Unlock()
+	for _, hook := range hooks {
+		hook(store.Commit{Projects: []store.ProjectNo{1}})
+	}
+}
+
+func (w *world) put(raw []byte) store.FileRef {
+	g := manifest.DigestOf(raw)
+	w.blobs[g] = raw
+	return store.FileRef{Digest: g, Size: int64(len(raw))}
 }
 
 func (w *world) OnCommit(fn func(store.Commit)) (cancel func()) {
@@ -80,7 +137,7 @@ func (w *world) commit(no store.DeploymentNo, d *store.Deployment) {
 	hooks := w.hooks
 	w.mu.Unlock()
 	for _, hook := range hooks {
-		hook(store.Commit{Deployments: []store.DeploymentNo{no}})
+		hook(store.Commit{Deployments: []store.DeploymentNo{no}, Projects: []store.ProjectNo{1}})
 	}
 }
 
@@ -97,6 +154,6 @@ func (w *world) deploy(t testing.TB, no store.DeploymentNo, path string, padding
 	}
 	g := manifest.DigestOf(raw)
 	w.blobs[g] = raw
-	w.commit(no, &store.Deployment{No: no, Manifest: store.FileRef{Digest: g, Size: int64(len(raw))}})
+	w.commit(no, &store.Deployment{No: no, Project: 1, Branch: "main", Manifest: store.FileRef{Digest: g, Size: int64(len(raw))}})
 	return g
 }
