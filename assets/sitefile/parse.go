@@ -14,8 +14,8 @@ import (
 // Parse reads a file. It is strict: settings come back only if there is nothing wrong with any of it. Problems are in
 // the order of their lines, the first 20 of them.
 func Parse(text []byte, o Options) (Settings, []Problem) {
-	if len(text) > MaxBytes {
-		return Settings{}, []Problem{{Kind: TooLarge, Message: fmt.Sprintf("the file has %d bytes; the limit is %d: it holds settings, nothing else", len(text), MaxBytes)}}
+	if problems := CheckSize(int64(len(text))); problems != nil {
+		return Settings{}, problems
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // some editors begin every file with it
 	// The decoder knows all of TOML's rules (a key twice, say); the parser below knows where each key stands.
@@ -31,6 +31,14 @@ func Parse(text []byte, o Options) (Settings, []Problem) {
 		return Settings{}, r.problems
 	}
 	return r.settings, nil
+}
+
+// CheckSize is what Parse says of a file of n bytes before it reads any, for those who would not read more than that.
+func CheckSize(n int64) []Problem {
+	if n <= MaxBytes {
+		return nil
+	}
+	return []Problem{{Kind: TooLarge, Message: fmt.Sprintf("the file has %d bytes; the limit is %d: it holds settings, nothing else", n, MaxBytes)}}
 }
 
 func badTOML(err error) Problem {

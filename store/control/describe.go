@@ -35,6 +35,7 @@ type deploymentObject struct {
 	Files     uint32       `json:"files"`
 	Bytes     uint64       `json:"bytes"`
 	RuleFiles []ruleObject `json:"rule_files"`
+	Site      siteObject   `json:"site_settings"` // of its berth.toml
 }
 
 type stageObject struct {
@@ -78,6 +79,7 @@ func (s *Service) describeDeployment(rd *store.Reader, p store.Project, d store.
 		BuildConfig:        map[string]any{"build_command": nil, "destination_dir": d.BuildOutputDir, "root_dir": nil},
 		WranglerConfigHash: d.WranglerConfigHash,
 		Live:               p.Live == d.No, Files: d.Files, Bytes: d.Bytes, RuleFiles: []ruleObject{},
+		Site: describeSite(d.Site),
 	}
 	for _, f := range ruleFiles(d) {
 		o.RuleFiles = append(o.RuleFiles, ruleObject{f.Name, f.Ref.Size})

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"berth/assets/blob"
+	"berth/assets/rules"
 	"berth/store"
 )
 
@@ -35,6 +36,8 @@ type deploymentForm struct {
 	RoutingConfig      store.FileRef
 	WorkerBundle       store.FileRef
 	Bundle             bundleInfo
+	RoutesReport       rules.Report // on _routes.json
+	Notes              []string     // for the deployment's log
 }
 
 // formReader reads one form as a stream. Every part has a bound of its own, so nothing a client sends is held whole but
@@ -70,6 +73,9 @@ func (s *Service) readForm(r *http.Request, batch *blob.Batch) (deploymentForm, 
 	}
 	if !f.seen["manifest"] {
 		return deploymentForm{}, refuse(http.StatusBadRequest, codeBadRequest, "the form has no manifest field")
+	}
+	if err := f.settleRoutes(); err != nil {
+		return deploymentForm{}, err
 	}
 	return f.form, nil
 }
@@ -180,7 +186,10 @@ func (f *formReader) file(name string, r io.Reader) (store.FileRef, error) {
 }
 
 func (f *formReader) routes(name string, r io.Reader) (store.FileRef, error) {
-	return storeBlob(f.batch, f.capped(name, r, f.opts.MaxRuleFileBytes), checkRoutes)
+	return storeBlob(f.batch, f.capped(name, r, f.opts.MaxRuleFileBytes), func(r io.Reader) (err error) {
+		f.form.RoutesReport, err = readRoutes(r, f.opts.Rules)
+		return err
+	})
 }
 
 func (f *formReader) bundle(name string, r io.Reader) (store.FileRef, error) {

@@ -19,6 +19,7 @@ type projectInput struct {
 	ProductionBranch *string                               `json:"production_branch"`
 	Build            map[string]json.RawMessage            `json:"build_config"`
 	Configs          map[string]map[string]json.RawMessage `json:"deployment_configs"`
+	Site             json.RawMessage                       `json:"site"`
 }
 
 const (
@@ -43,6 +44,9 @@ func (s *Service) merge(p *store.Project, in projectInput) error {
 			return err
 		}
 		p.ProductionBranch = *in.ProductionBranch
+	}
+	if p.Site, err = s.mergeSite(p.Site, in.Site); err != nil {
+		return err
 	}
 	if set.Build, err = mergeObject(set.Build, in.Build); err != nil {
 		return err

@@ -35,6 +35,8 @@ type projectObject struct {
 	ModifiedOn       time.Time                 `json:"modified_on"`
 	Build            map[string]any            `json:"build_config"`
 	Configs          map[string]map[string]any `json:"deployment_configs"`
+	Site             siteObject                `json:"site"`           // as set; null: the default
+	EffectiveSite    siteObject                `json:"site_effective"` // what holds for deployments that bring no settings
 	Latest           *deploymentObject         `json:"latest_deployment"`
 	Canonical        *deploymentObject         `json:"canonical_deployment"` // what production serves
 }
@@ -49,6 +51,7 @@ func (s *Service) describeProject(rd *store.Reader, p store.Project) (projectObj
 		ID: p.UUID.String(), Name: p.Name, Subdomain: host, Domains: []string{host}, ProductionBranch: p.ProductionBranch,
 		CreatedOn: p.Created, ModifiedOn: p.Modified, Configs: make(map[string]map[string]any),
 		Build: map[string]any{"build_command": nil, "destination_dir": nil, "root_dir": nil},
+		Site:  describeSite(p.Site), EffectiveSite: describeSite(s.siteOf(p, store.Deployment{})),
 	}
 	for name, raw := range set.Build {
 		o.Build[name] = raw
@@ -180,11 +183,15 @@ func (s *Service) patchProject(c *call) (any, error) {
 		if p, err = sameProject(tx, c.project); err != nil {
 			return err
 		}
+		old := p.Site
 		if err := s.merge(&p, in); err != nil {
 			return err
 		}
 		p.Modified = s.now()
-		return tx.PutProject(p)
+		if err := tx.PutProject(p); err != nil || p.Site == old {
+			return err
+		}
+		return s.siteChanged(tx, p, old, p.Site)
 	})
 	if err != nil {
 		return nil, err

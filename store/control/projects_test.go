@@ -49,6 +49,8 @@ func TestProjectObject(t *testing.T) {
 		"build_config":       map[string]any{"build_command": nil, "destination_dir": nil, "root_dir": nil},
 		"deployment_configs": map[string]any{"production": config, "preview": config},
 		"latest_deployment":  nil, "canonical_deployment": nil,
+		"site":           map[string]any{"cors": nil, "keep_assets": nil, "skew_protection": nil},
+		"site_effective": map[string]any{"cors": true, "keep_assets": "7d", "skew_protection": false},
 	}
 	if d := cmp.Diff(want, made); d != "" {
 		t.Error(d)

@@ -19,7 +19,8 @@ type publication struct {
 	prover   *prover
 	manifest store.FileRef
 	bytes    uint64
-	notes    []string // on its rule files
+	site     store.SiteSettings // of its berth.toml
+	notes    []string           // on its rule files
 }
 
 // createDeployment does all of its work in the one call: when it is answered the site is live, or nothing has happened.
@@ -53,6 +54,9 @@ func (s *Service) publish(ctx context.Context, p store.Project, form deploymentF
 		return deploymentObject{}, pr.refuse(ctx, left)
 	}
 	pub := &publication{svc: s, project: p, form: form, prover: pr}
+	if err := pub.takeSiteFile(); err != nil {
+		return deploymentObject{}, err
+	}
 	if err := pub.store(batch); err != nil {
 		return deploymentObject{}, err
 	}
@@ -60,7 +64,7 @@ func (s *Service) publish(ctx context.Context, p store.Project, form deploymentF
 	if err != nil {
 		return deploymentObject{}, err
 	}
-	pub.notes = notes
+	pub.notes = append(pub.form.Notes, notes...)
 	var done deploymentObject
 	_, err = s.deps.Store.Update(ctx, func(tx *store.Tx) (err error) {
 		done, err = pub.commit(ctx, tx)
@@ -129,6 +133,7 @@ func (pub *publication) deployment() store.Deployment {
 		UsesFunctions:      f.WorkerBundle != store.FileRef{},
 		WranglerConfigHash: f.WranglerConfigHash,
 		BuildOutputDir:     f.BuildOutputDir,
+		Site:               pub.site,
 	}
 }
 

@@ -19,10 +19,11 @@ const someKey = "a304da4b4a88dc5288e58ab9307a3e3e"
 func TestBadForms(t *testing.T) {
 	ts := newTestService(t, func(p *testParts) {
 		p.opts.MaxFiles, p.opts.MaxManifestBytes, p.opts.MaxBundleBytes, p.opts.MaxRuleFileBytes = 3, 8192, 4096, 512
+		p.opts.Rules.MaxRoutesRules, p.opts.Rules.MaxRouteLength = 2, 8
 	})
 	a := ts.api(t)
 	a.project("docs")
-	ok := field{"manifest", "{}"}
+	ok, worker := field{"manifest", "{}"}, field{"_worker.bundle", goodBundle}
 	var many []field
 	for i := range 10000 {
 		many = append(many, field{fmt.Sprintf("f%d", i), ""})
@@ -63,9 +64,13 @@ func TestBadForms(t *testing.T) {
 		"message too long":     {[]field{ok, {"commit_message", long + "x"}}, 413, `"commit_message" is over`},
 		"unknown too long":     {[]field{ok, {"surprise", long + "x"}}, 413, `"surprise" is over`},
 		"_headers too long":    {[]field{ok, {"_headers", long}}, 413, `"_headers" is over 512 bytes`},
-		"_routes no JSON":      {[]field{ok, {"_routes.json", "{"}}, 400, "_routes.json is not the JSON"},
-		"_routes version":      {[]field{ok, {"_routes.json", `{"version":2,"include":["/*"]}`}}, 400, `"version": 1`},
-		"_routes empty":        {[]field{ok, {"_routes.json", `{"version":1}`}}, 400, `"include"`},
+		"_routes no JSON":      {[]field{ok, {"_routes.json", "{"}, worker}, 400, "_routes.json:1: not a JSON object"},
+		"_routes version":      {[]field{worker, ok, {"_routes.json", `{"version":2,"include":["/*"]}`}}, 400, "(invalid-json-spec"},
+		"_routes empty":        {[]field{ok, {"_routes.json", `{"version":1,"include":[],"exclude":[]}`}, worker}, 400, "(no-include-rules)"},
+		"_routes overlap":      {[]field{ok, {"_routes.json", `{"version":1,"include":["/a/*","/a/b"],"exclude":[]}`}, worker}, 400, `(overlapping-rules: "/a/* /a/b"); nothing was published`},
+		"_routes many":         {[]field{ok, {"_routes.json", `{"version":1,"include":["/a","/b","/c"],"exclude":[]}`}, worker}, 400, "(too-many-rules)"},
+		"_routes long":         {[]field{ok, {"_routes.json", `{"version":1,"include":["/abcdefgh"],"exclude":[]}`}, worker}, 400, "(rule-too-long"},
+		"_routes too large":    {[]field{ok, {"_routes.json", long}}, 413, `"_routes.json" is over 512 bytes`},
 		"bundle garbage":       {[]field{ok, {"_worker.bundle", "garbage"}}, 400, "_worker.bundle is malformed"},
 		"bundle too long":      {[]field{ok, {"_worker.bundle", goodBundle[:50] + long}}, 413, `"_worker.bundle" is over 4096 bytes`},
 		"bundle epilogue":      {[]field{ok, {"_worker.bundle", goodBundle + long}}, 413, `"_worker.bundle" is over 4096 bytes`},

@@ -1,31 +1,42 @@
 package control
 
 import (
-	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
+
+	"berth/assets/rules"
+	"berth/store"
 )
 
-// checkRoutes reads a _routes.json and refuses what no client sends: it says which requests reach the functions, and a
-// server that guessed would run code for pages or pages for code.
-func checkRoutes(r io.Reader) error {
-	raw, err := io.ReadAll(r)
+// readRoutes reads a _routes.json. What is wrong with it is told later: only the whole form says whether it matters.
+func readRoutes(r io.Reader, limits rules.Options) (rules.Report, error) {
+	text, err := io.ReadAll(r)
 	if err != nil {
-		return err
+		return rules.Report{}, err
 	}
-	var doc struct {
-		Version *int     `json:"version"`
-		Include []string `json:"include"`
-		Exclude []string `json:"exclude"`
-	}
-	if err := json.Unmarshal(raw, &doc); err != nil {
-		return refuse(http.StatusBadRequest, codeBadRequest, "_routes.json is not the JSON that it should be: %v", err)
-	}
+	_, report := rules.ParseRoutes(string(text), limits)
+	return report, nil
+}
+
+// settleRoutes decides on the form's _routes.json, which says which requests reach the functions. A server that guessed
+// what a wrong one means would run code for pages, or pages for code: the deployment is refused, as the original does.
+// Without functions it says nothing, right or wrong, and is left out.
+func (f *formReader) settleRoutes() error {
+	form := &f.form
+	problems := form.RoutesReport.Problems
 	switch {
-	case doc.Version == nil || *doc.Version != 1:
-		return refuse(http.StatusBadRequest, codeBadRequest, `_routes.json must say "version": 1`)
-	case len(doc.Include) == 0:
-		return refuse(http.StatusBadRequest, codeBadRequest, `_routes.json must have at least one rule in "include"`)
+	case form.Routes == store.FileRef{}:
+		return nil
+	case form.WorkerBundle == store.FileRef{}:
+		form.Routes = store.FileRef{}
+		form.Notes = append(form.Notes, fmt.Sprintf("%s is ignored: it says where Functions run, and this deployment has none.", rules.RoutesFile))
+		for _, p := range problems {
+			form.Notes = append(form.Notes, p.String())
+		}
+		return nil
+	case len(problems) > 0:
+		return refuse(http.StatusBadRequest, codeBadRequest, "%s; nothing was published", problems[0])
 	}
 	return nil
 }

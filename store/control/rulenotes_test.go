@@ -22,6 +22,18 @@ func TestRuleProblemsAreLogged(t *testing.T) {
 	}
 }
 
+// Without functions a _routes.json says nothing: right or wrong it is left out, and the log says so.
+func TestRoutesWithoutFunctions(t *testing.T) {
+	a := newTestService(t, nil).api(t)
+	a.project("docs")
+	for text, also := range map[string]string{`{"version":1,"include":["/*"],"exclude":[]}`: "", `{"version":9}`: "_routes.json: \"version\" has to be 1"} {
+		d := a.deploy("docs", "", site{"/index.html": "x"}, field{"_routes.json", text})
+		if log := a.logOf("docs", d.ID); len(d.RuleFiles) != 0 || !strings.Contains(log, "_routes.json is ignored: ") || !strings.Contains(log, also) {
+			t.Errorf("%s: %v\n%s", text, d.RuleFiles, log)
+		}
+	}
+}
+
 func TestRuleNotesAreBounded(t *testing.T) {
 	lines := notesOf("_redirects", strings.Repeat("/a /b 999\n", 10*listedProblems), rules.Options{})
 	if len(lines) != listedProblems+2 || lines[0] != "_redirects: 0 redirects in effect, 500 problems:" || lines[len(lines)-1] != "_redirects: 450 problems more; mend these first." {
