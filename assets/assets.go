@@ -2,6 +2,8 @@
 package assets
 
 import (
+	"berth/assets/httpsem"
+	"berth/assets/kept"
 	"berth/assets/manifest"
 	"berth/assets/rules"
 )
@@ -12,13 +14,17 @@ type Request struct {
 	Method string // as sent
 	Target string // origin-form target as sent, with query
 	Host   string // canonical host
+	Port   string // that the client named, in digits; "": none, or the scheme's own
 	Scheme string // "http" or "https", as the client used it
 
 	Authorization bool // the request carried the field
 	NoIndex       bool // the host must not be indexed (previews)
 	NoCORS        bool // the site does not want to be read by other origins unless its rules say so
 
-	Now int64 // Unix seconds; decides which of the kept files are still answered
+	// Kept are files of earlier deployments of the same host that answer where this one has none; nil: none. Now is the
+	// time, in Unix seconds, that decides which of them still do.
+	Kept *kept.Index
+	Now  int64
 
 	AcceptEncoding  string
 	IfNoneMatch     string
@@ -86,8 +92,13 @@ type Plan struct {
 
 	// fallback says that a single-page application answers for a path that has no file.
 	fallback bool
+	encoded  bool // the file, or page of absence, is stored in a content coding: Accept-Encoding has a say
+	from     source
 	asked    rules.Request // here because it would escape
 	changes  rules.Changes
+	stored   httpsem.Stored
+	answer   httpsem.Answer
+	parts    []Part
 	// scratch grows only while a Plan is made, so that views of it stay good until the Plan is reused.
 	scratch []byte
 }

@@ -12,9 +12,15 @@ func (s *Site) fallBack(dst *Plan, req *Request) {
 	dst.fallback = true
 	if subresource(req.SecFetchDest) {
 		dst.Status = http.StatusNotFound
+		if t := dst.Trace; t != nil {
+			t.say(StageMissing, "the fallback /index.html is of no use as %q: 404", req.SecFetchDest)
+		}
 		return
 	}
-	s.serve(dst, req, s.index)
+	if t := dst.Trace; t != nil {
+		t.say(StageMissing, "no 404.html above the path: /index.html is the fallback of a single-page application")
+	}
+	s.serve(dst, req, s.file(s.index))
 }
 
 // subresource knows the destinations (Fetch Metadata; Fetch §2.2.5) that no page is of use for. What fetch() asks for is

@@ -6,47 +6,55 @@ import (
 	"berth/assets/httpsem"
 )
 
-// send is 200 with a file, 206 with a part of it or 416.
-func (s *Site) send(dst *Plan, req *Request, entry int, tag httpsem.ETag) {
-	dst.Status = http.StatusOK
-	if req.Range == "" || dst.Head || !rangeApplies(req, tag) { // Range means something to GET alone (RFC 9110 §14.2)
-		s.setBody(dst, entry)
-	} else {
-		s.sendPart(dst, req, entry)
+// send makes the body what was negotiated: the representation, a part of it or several.
+func (s *Site) send(dst *Plan, f *file) {
+	a := &dst.answer
+	dst.Body = Body{Kind: BodyBlob, Blob: f.Digest, BlobSize: a.Size, Length: a.Size}
+	coding := a.ETag.Encoding
+	if coding != httpsem.Identity {
+		dst.Body.Blob, _, _ = s.variants.At(f.no, coding)
 	}
-	dst.add("Accept-Ranges", static("bytes"))
-}
-
-// rangeApplies says whether If-Range, where it is there, names the bytes that we have (RFC 9110 §13.1.5).
-func rangeApplies(req *Request, tag httpsem.ETag) bool {
-	if req.IfRange == "" {
-		return true
-	}
-	encoding, ok := httpsem.IfRange(req.IfRange, tag.Key)
-	return ok && encoding == httpsem.Identity
-}
-
-// sendPart sends one range. To several, after those that touch are joined, the whole file is an answer too (§14.2): a
-// body is one run of one blob.
-func (s *Site) sendPart(dst *Plan, req *Request, entry int) {
-	var ranges httpsem.Ranges
-	size, start := s.files.At(entry).Size, len(dst.scratch)
-	switch httpsem.ParseRanges(&ranges, req.Range, size) {
-	case httpsem.RangeUnsatisfiable:
-		dst.Status = http.StatusRequestedRangeNotSatisfiable
-		dst.scratch = httpsem.AppendUnsatisfiedRange(dst.scratch, size)
-	case httpsem.RangeSatisfiable:
-		s.setBody(dst, entry)
-		if ranges.Len() > 1 {
-			return
-		}
-		part := ranges.At(0)
-		dst.Status = http.StatusPartialContent
-		dst.Body.Offset, dst.Body.Length = part.Offset, part.Length
-		dst.scratch = httpsem.AppendContentRange(dst.scratch, part, size)
-	default:
-		s.setBody(dst, entry)
+	if dst.Status == http.StatusPartialContent && a.Ranges.Len() > 1 {
+		dst.sendParts(f.typ.String()) // each part names its type and coding itself (RFC 9110 §15.3.7.2)
 		return
 	}
-	dst.add("Content-Range", dst.scratch[start:len(dst.scratch):len(dst.scratch)])
+	dst.add("Content-Type", static(f.typ.String()))
+	if coding != httpsem.Identity {
+		dst.add("Content-Encoding", static(coding.String()))
+	}
+	if dst.Status == http.StatusPartialContent {
+		part, start := a.Ranges.At(0), len(dst.scratch)
+		dst.Body.Offset, dst.Body.Length = part.Offset, part.Length
+		dst.scratch = httpsem.AppendContentRange(dst.scratch, part, a.Size)
+		dst.add("Content-Range", dst.scratch[start:len(dst.scratch):len(dst.scratch)])
+	}
+}
+
+// sendParts makes the body one of several parts (RFC 9110 §14.6).
+func (p *Plan) sendParts(contentType string) {
+	m := httpsem.Multipart{ETag: p.answer.ETag, ContentType: contentType, Size: p.answer.Size, Ranges: &p.answer.Ranges}
+	p.parts = p.parts[:0]
+	length := int64(0)
+	for i := range m.Ranges.Len() {
+		start, r := len(p.scratch), m.Ranges.At(i)
+		p.scratch = m.AppendHead(p.scratch, i)
+		head := p.scratch[start:len(p.scratch):len(p.scratch)]
+		p.parts = append(p.parts, Part{Head: head, Offset: r.Offset, Length: r.Length})
+		length += int64(len(head)) + r.Length
+	}
+	start := len(p.scratch)
+	p.scratch = m.AppendTail(p.scratch)
+	mid := len(p.scratch)
+	p.scratch = m.AppendContentType(p.scratch)
+	p.Body.Kind, p.Body.Parts, p.Body.Tail = BodyMultipart, p.parts, p.scratch[start:mid:mid]
+	p.Body.Length = length + int64(mid-start)
+	p.add("Content-Type", p.scratch[mid:len(p.scratch):len(p.scratch)])
+}
+
+// refuseRange is 416: no byte of the representation was asked for (RFC 9110 §15.5.17).
+func (p *Plan) refuseRange() {
+	start := len(p.scratch)
+	p.scratch = httpsem.AppendUnsatisfiedRange(p.scratch, p.answer.Size)
+	p.add("Content-Range", p.scratch[start:len(p.scratch):len(p.scratch)])
+	p.add("Accept-Ranges", static("bytes"))
 }

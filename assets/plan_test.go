@@ -35,6 +35,7 @@ func TestPlan(t *testing.T) {
 	tag := func(path string) string {
 		return `"` + manifest.AssetKeyOf([]byte(path), manifest.Extension(path)).String() + `"`
 	}
+	boundary := func(path string) string { return "berth-" + strings.Trim(tag(path), `"`) }
 	html := func(path string) string {
 		return "200\nContent-Type: text/html; charset=utf-8\nAccept-Ranges: bytes\nETag: " + tag(path) + fresh + typed + fmt.Sprintf("\n(%d) %s", len(path), path)
 	}
@@ -56,12 +57,16 @@ func TestPlan(t *testing.T) {
 			"200\nContent-Type: text/plain; charset=utf-8\nAccept-Ranges: bytes\nETag: " + tag("/a.txt") + fresh + "\nX-Robots-Tag: noindex" + typed + "\n(6) /a.txt"},
 		"authorized": {Request{Target: "/a.txt", Authorization: true},
 			"200\nContent-Type: text/plain; charset=utf-8\nAccept-Ranges: bytes\nETag: " + tag("/a.txt") + typed + "\n(6) /a.txt"},
-		"range":                   {Request{Target: "/a.txt", Range: "bytes=1-2"}, part("206", "Content-Range: bytes 1-2/6\n", "\n(2) a.")},
-		"range, if unchanged":     {Request{Target: "/a.txt", Range: "bytes=-2", IfRange: tag("/a.txt")}, part("206", "Content-Range: bytes 4-5/6\n", "\n(2) xt")},
-		"range, if weakly so":     {Request{Target: "/a.txt", Range: "bytes=-2", IfRange: "W/" + tag("/a.txt")}, part("200", "", "\n(6) /a.txt")},
-		"range, changed":          {Request{Target: "/a.txt", Range: "bytes=-2", IfRange: `"x"`}, part("200", "", "\n(6) /a.txt")},
-		"range, none":             {Request{Target: "/a.txt", Range: "lines=1-2"}, part("200", "", "\n(6) /a.txt")},
-		"ranges":                  {Request{Target: "/a.txt", Range: "bytes=0-0,5-5"}, part("200", "", "\n(6) /a.txt")},
+		"range":               {Request{Target: "/a.txt", Range: "bytes=1-2"}, part("206", "Content-Range: bytes 1-2/6\n", "\n(2) a.")},
+		"range, if unchanged": {Request{Target: "/a.txt", Range: "bytes=-2", IfRange: tag("/a.txt")}, part("206", "Content-Range: bytes 4-5/6\n", "\n(2) xt")},
+		"range, if weakly so": {Request{Target: "/a.txt", Range: "bytes=-2", IfRange: "W/" + tag("/a.txt")}, part("200", "", "\n(6) /a.txt")},
+		"range, changed":      {Request{Target: "/a.txt", Range: "bytes=-2", IfRange: `"x"`}, part("200", "", "\n(6) /a.txt")},
+		"range, none":         {Request{Target: "/a.txt", Range: "lines=1-2"}, part("200", "", "\n(6) /a.txt")},
+		"ranges": {Request{Target: "/a.txt", Range: "bytes=0-0,5-5"},
+			"206\nContent-Type: multipart/byteranges; boundary=" + boundary("/a.txt") + "\nAccept-Ranges: bytes\nETag: " + tag("/a.txt") + typed +
+				"\n(276) --" + boundary("/a.txt") + "\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Range: bytes 0-0/6\r\n\r\n/" +
+				"\r\n--" + boundary("/a.txt") + "\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Range: bytes 5-5/6\r\n\r\nt" +
+				"\r\n--" + boundary("/a.txt") + "--\r\n"},
 		"ranges that touch":       {Request{Target: "/a.txt", Range: "bytes=0-0,1-2"}, part("206", "Content-Range: bytes 0-2/6\n", "\n(3) /a.")},
 		"range, head":             {Request{Method: "HEAD", Target: "/a.txt", Range: "bytes=0-1"}, part("200", "", "\n(6) ")},
 		"range, unsatisfiable":    {Request{Target: "/a.txt", Range: "bytes=6-"}, "416\nContent-Range: bytes */6\nAccept-Ranges: bytes" + always},

@@ -11,25 +11,35 @@ import (
 func (s *Site) redirect(dst *Plan, req *Request, path, query string) (next string, answered bool) {
 	n, ok := s.redirects.Find(path)
 	if !ok {
+		if t := dst.Trace; t != nil {
+			t.say(StageRedirects, "none of %d rules matches", s.redirects.Len())
+		}
 		return path, false
 	}
-	start := len(dst.scratch)
+	start, rule := len(dst.scratch), s.redirects.Rule(n)
 	dst.asked = rules.Request{Scheme: req.Scheme, Host: req.Host, Path: path, Query: query}
-	dst.scratch, ok = s.redirects.Answer(dst.scratch, n, &dst.asked)
-	if !ok {
+	if dst.scratch, ok = s.redirects.Answer(dst.scratch, n, &dst.asked); !ok {
+		if t := dst.Trace; t != nil {
+			t.sayLine(StageRedirects, rules.RedirectsFile, rule.Line, "%s %s matches, but makes no URL of this path", rule.From, rule.To)
+		}
 		return path, false
 	}
 	to := dst.scratch[start:len(dst.scratch):len(dst.scratch)]
-	status := s.redirects.Rule(n).Status
-	if status == http.StatusOK {
-		return view(to), false
+	if answered = rule.Status != http.StatusOK; answered {
+		dst.sendElsewhere(rule.Status, to)
 	}
-	dst.Status = status
-	dst.add("Location", to)
+	if t := dst.Trace; t != nil {
+		t.redirected(rule, to)
+	}
+	return view(to), answered
+}
+
+func (p *Plan) sendElsewhere(status int, to []byte) {
+	p.Status = status
+	p.add("Location", to)
 	if status != http.StatusPermanentRedirect { // the original's 308 has no body
-		dst.explain(to)
+		p.explain(to)
 	}
-	return path, true
 }
 
 // explain gives a redirect the body that a person sees whose client does not follow it.

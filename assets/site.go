@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"unsafe"
 
+	"berth/assets/hints"
 	"berth/assets/httpsem"
 	"berth/assets/manifest"
 	"berth/assets/rules"
+	"berth/assets/variants"
 )
 
 // Site is a compiled deployment: immutable, safe for concurrent use.
@@ -16,21 +18,23 @@ type Site struct {
 	notFound notFoundTree
 	index    int // entry of /index.html, which is the SPA's shell; -1: there is none
 
-	redirects *rules.Redirects // nil: none
-	headers   *rules.Headers
+	redirects *rules.Redirects  // nil: none
+	headers   *rules.Headers    // so here and below
+	hints     *hints.Listing    // of each page, the Link field
+	variants  *variants.Listing // of each file, its stored content codings
 }
 
 // Input is what a Site is compiled from.
 type Input struct {
-	Manifest  []byte        // encoded; the Site keeps it
+	Manifest  []byte        // encoded; the Site keeps it, as it does Hints and Variants
 	Headers   []byte        // the file _headers; empty: none
 	Redirects []byte        // the file _redirects; empty: none
 	Hints     []byte        // encoded links of pages (package hints); empty: none
 	Variants  []byte        // encoded content codings of files (package variants); empty: none
-	Limits    rules.Options // of those two
+	Limits    rules.Options // of the rule files
 }
 
-// Compile checks the input and makes a Site. Its error means that the manifest is corrupt, not that a user erred: what is
+// Compile checks the input and makes a Site. Its error means that a listing is corrupt, not that a user erred: what is
 // wrong with a rule file was reported when it was deployed, and its other lines count.
 func Compile(in Input) (*Site, error) {
 	files, err := manifest.Open(in.Manifest)
@@ -50,15 +54,38 @@ func Compile(in Input) (*Site, error) {
 	if len(in.Headers) > 0 {
 		s.headers, _ = rules.ParseHeaders(string(in.Headers), in.Limits)
 	}
+	if err := s.openListings(in); err != nil {
+		return nil, err
+	}
 	return s, nil
+}
+
+func (s *Site) openListings(in Input) (err error) {
+	if len(in.Hints) > 0 {
+		if s.hints, err = hints.Open(in.Hints, s.files.Len()); err != nil {
+			return fmt.Errorf("compile site: %w", err)
+		}
+	}
+	if len(in.Variants) > 0 {
+		if s.variants, err = variants.Open(in.Variants, s.files.Len()); err != nil {
+			return fmt.Errorf("compile site: %w", err)
+		}
+	}
+	return nil
 }
 
 // Weight is the memory the Site holds, in bytes.
 func (s *Site) Weight() int64 {
 	return int64(unsafe.Sizeof(*s)+unsafe.Sizeof(*s.files)) + int64(len(s.files.Bytes())) +
 		int64(len(s.types))*int64(unsafe.Sizeof(httpsem.MediaType(0))) + s.notFound.weight() +
-		s.redirects.Weight() + s.headers.Weight()
+		s.redirects.Weight() + s.headers.Weight() + s.hints.Weight() + s.variants.Weight()
 }
 
 // Files is the listing that the Site was compiled from.
 func (s *Site) Files() *manifest.Manifest { return s.files }
+
+// Variants says in which content codings the files are stored; nil: in none.
+func (s *Site) Variants() *variants.Listing { return s.variants }
+
+// Redirects is the compiled file _redirects; nil: there is none.
+func (s *Site) Redirects() *rules.Redirects { return s.redirects }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"berth/assets/hints"
+	"berth/assets/httpsem"
 	"berth/assets/manifest"
 )
 
@@ -24,6 +26,12 @@ func newTestSite(t testing.TB, files map[string]string) testSite {
 func newRuledSite(t testing.TB, files map[string]string, redirects, headers string) testSite {
 	t.Helper()
 	s := testSite{blobs: map[manifest.Digest]string{}}
+	return s.compile(t, files, Input{Redirects: []byte(redirects), Headers: []byte(headers)})
+}
+
+// compile adds the manifest and the hints of files to in.
+func (s testSite) compile(t testing.TB, files map[string]string, in Input) testSite {
+	t.Helper()
 	var entries []manifest.Entry
 	for path, content := range files {
 		e := manifest.Entry{
@@ -33,14 +41,46 @@ func newRuledSite(t testing.TB, files map[string]string, redirects, headers stri
 		entries = append(entries, e)
 		s.blobs[e.Digest] = content
 	}
-	raw, err := manifest.Encode(entries)
-	if err != nil {
+	var err error
+	if in.Manifest, err = manifest.Encode(entries); err != nil {
 		t.Fatal(err)
 	}
-	if s.Site, err = Compile(Input{Manifest: raw, Redirects: []byte(redirects), Headers: []byte(headers)}); err != nil {
+	in.Hints = hintsOf(t, in.Manifest, files)
+	if s.Site, err = Compile(in); err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// hintsOf is what a deployment's documents announce, as it is found at deploy.
+func hintsOf(t testing.TB, raw []byte, files map[string]string) []byte {
+	t.Helper()
+	listing, err := manifest.Open(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []hints.Hint
+	for i := range listing.Len() {
+		path := listing.PathAt(i)
+		if !strings.HasPrefix(httpsem.MediaTypeOf(path).String(), "text/html") {
+			continue
+		}
+		found, err := hints.Parse(strings.NewReader(files[path]), hints.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found.Link != "" {
+			all = append(all, hints.Hint{Entry: i, Link: found.Link, Based: found.Based})
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	encoded, err := hints.Encode(listing.Len(), all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return encoded
 }
 
 // named is a site whose files hold their own names.
@@ -100,23 +140,40 @@ func notUploaded(rel string) bool {
 // body is what a client would read.
 func (s testSite) body(t testing.TB, p *Plan) string {
 	t.Helper()
-	switch {
-	case p.Body.Kind == BodyNone:
-		return ""
-	case p.Body.Kind == BodyInline:
-		if p.Head {
-			return ""
-		}
-		return string(p.Body.Inline)
-	}
-	content, ok := s.blobs[p.Body.Blob]
-	if b := p.Body; !ok || b.BlobSize != int64(len(content)) || b.Offset < 0 || b.Length < 0 || b.Offset+b.Length > b.BlobSize {
-		t.Fatalf("body is %+v, of a blob of %d bytes", b, len(content))
+	text := s.wholeBody(t, p)
+	if int64(len(text)) != p.Body.Length {
+		t.Fatalf("a body of %d bytes is announced as %d", len(text), p.Body.Length)
 	}
 	if p.Head {
 		return ""
 	}
-	return content[p.Body.Offset:][:p.Body.Length]
+	return text
+}
+
+func (s testSite) wholeBody(t testing.TB, p *Plan) string {
+	t.Helper()
+	slice := func(offset, length int64) string {
+		content, ok := s.blobs[p.Body.Blob]
+		if !ok || p.Body.BlobSize != int64(len(content)) || offset < 0 || length < 0 || length > p.Body.BlobSize-offset {
+			t.Fatalf("%d bytes at %d of %v, of a blob of %d bytes", length, offset, p.Body, len(content))
+		}
+		return content[offset:][:length]
+	}
+	switch b := p.Body; b.Kind {
+	case BodyInline:
+		return string(b.Inline)
+	case BodyBlob:
+		return slice(b.Offset, b.Length)
+	case BodyMultipart:
+		var text strings.Builder
+		for _, part := range b.Parts {
+			text.Write(part.Head)
+			text.WriteString(slice(part.Offset, part.Length))
+		}
+		text.Write(b.Tail)
+		return text.String()
+	}
+	return ""
 }
 
 func (p *Plan) get(name string) string {

@@ -1,0 +1,58 @@
+package assets
+
+import "strings"
+
+// vary names the request fields that the response depends on, unless a rule has named them. One field line more is as
+// good as one more member (RFC 9110 §5.3).
+func (p *Plan) vary() {
+	encoding := p.encoded && !p.variesOn("Accept-Encoding")
+	dest := p.fallback && !p.variesOn("Sec-Fetch-Dest")
+	switch {
+	case encoding && dest:
+		p.add("Vary", static("Accept-Encoding, Sec-Fetch-Dest"))
+	case encoding:
+		p.add("Vary", static("Accept-Encoding"))
+	case dest:
+		p.add("Vary", static("Sec-Fetch-Dest"))
+	}
+}
+
+// variesOn says whether the Vary fields have a member, or "*", which stands for all.
+func (p *Plan) variesOn(name string) bool {
+	for i := range p.Fields {
+		if p.Fields[i].Name != "Vary" {
+			continue
+		}
+		for member := range strings.SplitSeq(view(p.Fields[i].Value), ",") {
+			if member = strings.TrimSpace(member); member == "*" || strings.EqualFold(member, name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (p *Plan) add(name string, value []byte) {
+	p.Fields = append(p.Fields, Field{Name: name, Value: value})
+	if p.Trace != nil {
+		p.Trace.originate(p.from)
+	}
+}
+
+// remove drops every field of a name, in its canonical spelling.
+func (p *Plan) remove(name string) {
+	kept := p.Fields[:0]
+	for i, f := range p.Fields {
+		if f.Name == name {
+			continue
+		}
+		if p.Trace != nil {
+			p.Trace.Origins[len(kept)] = p.Trace.Origins[i]
+		}
+		kept = append(kept, f)
+	}
+	p.Fields = kept
+	if p.Trace != nil {
+		p.Trace.Origins = p.Trace.Origins[:len(kept)]
+	}
+}
