@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"berth/assets/sitefile"
 	"berth/cmd/berth/client"
 	"berth/cmd/berth/publish"
 )
@@ -111,7 +112,7 @@ func (a *app) showProblems(ctx context.Context, o publish.Options, id string) {
 		return
 	}
 	for _, line := range lines {
-		if strings.Contains(line, "_headers") || strings.Contains(line, "_redirects") || strings.Contains(line, "_routes.json") {
+		if strings.Contains(line, "_headers") || strings.Contains(line, "_redirects") || strings.Contains(line, "_routes.json") || strings.Contains(line, sitefile.Name) {
 			a.note("%s", oneLine(line))
 		}
 	}

@@ -108,6 +108,7 @@ func writeDeployment(w io.Writer, d client.Deployment) {
 		{"id", d.ID}, {"project", d.Project}, {"environment", d.Environment}, {"status", d.LatestStage.Status},
 		{"created", shortTime(d.Created)}, {"url", d.URL}, {"aliases", strings.Join(d.Aliases, " ")},
 		{"branch", meta.Branch}, {"commit", meta.CommitHash + dirty}, {"message", meta.CommitMessage},
+		{"berth.toml", siteText(d.Site)},
 	})
 }
 

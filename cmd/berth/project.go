@@ -14,8 +14,8 @@ import (
 )
 
 func newProjectCommand(a *app) *cobra.Command {
-	c := a.noun("project", "Create, list, show and delete projects", "A project owns deployments and the hostnames that lead to them. Names are unique on the server.")
-	c.AddCommand(newProjectCreate(a), newProjectList(a), newProjectShow(a), newProjectDelete(a))
+	c := a.noun("project", "Create, list, show, set up and delete projects", "A project owns deployments and the hostnames that lead to them. Names are unique on the server.")
+	c.AddCommand(newProjectCreate(a), newProjectList(a), newProjectShow(a), newProjectSet(a), newProjectDelete(a))
 	return c
 }
 
@@ -90,7 +90,7 @@ func writeProject(w io.Writer, raw json.RawMessage) {
 			rows = append(rows, [2]string{d.what, fmt.Sprintf("%s  %s  %s", d.d.ID, shortTime(d.d.Created), d.d.URL)})
 		}
 	}
-	fields(w, rows)
+	fields(w, append(rows, siteRows(p)...))
 }
 
 func newProjectDelete(a *app) *cobra.Command {

@@ -14,6 +14,15 @@ type Project struct {
 	Created          time.Time   `json:"created_on"`
 	Latest           *Deployment `json:"latest_deployment"`
 	Canonical        *Deployment `json:"canonical_deployment"`
+	Site             Site        `json:"site"`           // as set
+	EffectiveSite    Site        `json:"site_effective"` // with the server's defaults
+}
+
+// Site is how a site is served, where that is not for its rule files to say. Nil: not set.
+type Site struct {
+	CORS           *bool   `json:"cors"`
+	SkewProtection *bool   `json:"skew_protection"`
+	KeepAssets     *string `json:"keep_assets"`
 }
 
 // Deployment is a deployment.
@@ -38,6 +47,7 @@ type Deployment struct {
 		Status string `json:"status"`
 	} `json:"latest_stage"`
 	UsesFunctions bool `json:"uses_functions"`
+	Site          Site `json:"site_settings"` // of its berth.toml
 }
 
 // Domain is a custom domain of a project.

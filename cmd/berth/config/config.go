@@ -14,7 +14,11 @@ import (
 // EnvAlias is the annotation of a flag that lists further environment variables, asked after BERTH_<FLAG> in order.
 const EnvAlias = "berth_env_alias"
 
-// fileOnly are the flags that a file cannot set: they decide whether and how the file is read, or what a person asked
+// CommandLine is the annotation of a flag that only the command line sets: what is said of one thing at one moment, where
+// a variable or a file that is there for another command must not say it too.
+const CommandLine = "berth_command_line"
+
+// notInFile are the flags that a file cannot set: they decide whether and how the file is read, or what a person asked
 // for at this moment.
 var notInFile = map[string]bool{"config": true, "help": true, "version": true}
 
@@ -45,7 +49,7 @@ func (src Sources) apply(set *pflag.FlagSet, cmd *cobra.Command) error {
 	var faults []error
 	values := src.File.valuesFor(cmd)
 	set.VisitAll(func(f *pflag.Flag) {
-		if f.Changed || f.Name == "help" {
+		if f.Changed || f.Name == "help" || f.Annotations[CommandLine] != nil {
 			return
 		}
 		if err := applyFlag(set, f, src.Env, values); err != nil {

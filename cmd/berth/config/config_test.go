@@ -163,3 +163,24 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A flag of the command line only is set by nothing else, though a variable and a file name it for another command.
+func TestCommandLineOnly(t *testing.T) {
+	var got values
+	root, verb := newCommand(&got)
+	if err := verb.Flags().SetAnnotation("name", CommandLine, []string{"true"}); err != nil {
+		t.Fatal(err)
+	}
+	root.PersistentFlags().String("name", "", "") // another command's
+	file, err := parse("f.toml", []byte("name = 'file'\n"), root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := func(name string) (string, bool) { return "env", name == "BERTH_NAME" || name == "OTHER_NAME" }
+	if err := (Sources{Env: env, File: file}).Apply(verb); err != nil || got.Name != "" && got.Name != "default" {
+		t.Errorf("name is %q, %v", got.Name, err)
+	}
+	if _, err := parse("f.toml", []byte("[noun.verb]\nname = 'file'\n"), root); err == nil {
+		t.Error("a file may set it")
+	}
+}

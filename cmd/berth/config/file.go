@@ -126,7 +126,7 @@ func knownFlags(root *cobra.Command) flagIndex {
 	walk = func(c *cobra.Command) {
 		names := map[string]bool{}
 		add := func(f *pflag.Flag) {
-			if !notInFile[f.Name] {
+			if !notInFile[f.Name] && f.Annotations[CommandLine] == nil {
 				names[f.Name] = true
 			}
 		}
