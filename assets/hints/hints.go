@@ -21,7 +21,7 @@ const (
 
 // maxToken bounds what is held of a document at a time: one tag, comment, or run of text. Only an inline script or style
 // of that size is ever met in good faith.
-const maxToken = 2 << 20
+const maxToken = 1 << 20
 
 // originRoom is what a link relative to the origin counts beyond its own bytes, because Append may write the origin.
 const originRoom = 64

@@ -21,6 +21,7 @@ const (
 	ProblemDifferent  = "different"  // a route record says something else
 	ProblemExtra      = "extra"      // a route record that nothing explains
 	ProblemManifest   = "manifest"   // a manifest is damaged, or not what its deployment says
+	ProblemHints      = "hints"      // early hints are damaged, or not of their deployment's manifest
 	ProblemBlob       = "blob"       // bytes that a record names are missing or not those
 	ProblemProof      = "proof"      // what an account believes of an asset is not true
 )
@@ -64,7 +65,7 @@ func (s *Service) Fsck(ctx context.Context, o FsckOptions, report func(Problem))
 	defer release()
 	snap := s.deps.Store.Snapshot()
 	defer snap.Close()
-	f := &fsck{svc: s, rd: &snap.Reader, opts: o, tell: report, sizes: newSizeSet()}
+	f := &fsck{svc: s, rd: &snap.Reader, opts: o, tell: report, sizes: newSizeSet(), hinted: newSizeSet()}
 	f.sum.Revision = snap.Revision()
 	for _, step := range []func(context.Context) error{
 		f.accounts, f.projects, f.owners, f.deployments, f.indexFaults, f.routes, f.claims, f.proofs, f.blobs,
@@ -84,6 +85,8 @@ type fsck struct {
 	tell  func(Problem)
 	sum   FsckReport
 	sizes *sizeSet
+
+	hinted *sizeSet // early hints that were opened for a manifest of so many files
 }
 
 func (f *fsck) problem(class, object, format string, args ...any) {

@@ -28,6 +28,7 @@ func (f *fsck) deployments(ctx context.Context) error {
 		for _, r := range namedFileRefs(d) {
 			f.blob(name+": "+r.Name, r.Ref.Digest, r.Ref.Size)
 		}
+		f.hints(name, d)
 		f.manifest(name, d, seen)
 	})
 }

@@ -13,14 +13,16 @@ import (
 
 // publication is a deployment on its way: everything it needs is proved and durable, and nobody can see it yet.
 type publication struct {
-	svc      *Service
-	project  store.Project // as it was when the call came in
-	form     deploymentForm
-	prover   *prover
-	manifest store.FileRef
-	bytes    uint64
-	site     store.SiteSettings // of its berth.toml
-	notes    []string           // on its rule files
+	svc       *Service
+	project   store.Project // as it was when the call came in
+	form      deploymentForm
+	prover    *prover
+	manifest  store.FileRef
+	hints     store.FileRef // none if no document has a link
+	hintNotes []string      // on links left out
+	bytes     uint64
+	site      store.SiteSettings // of its berth.toml
+	notes     []string           // on its rule files
 }
 
 // createDeployment does all of its work in the one call: when it is answered the site is live, or nothing has happened.
@@ -57,6 +59,9 @@ func (s *Service) publish(ctx context.Context, p store.Project, form deploymentF
 	if err := pub.takeSiteFile(); err != nil {
 		return deploymentObject{}, err
 	}
+	if err := pr.findHints(ctx); err != nil {
+		return deploymentObject{}, err
+	}
 	if err := pub.store(batch); err != nil {
 		return deploymentObject{}, err
 	}
@@ -87,16 +92,11 @@ func (pub *publication) store(batch *blob.Batch) error {
 	if err != nil {
 		return fmt.Errorf("encode the manifest: %w", err)
 	}
-	w, err := batch.Create()
-	if err != nil {
+	if pub.manifest, err = addBlob(batch, encoded); err != nil {
 		return fmt.Errorf("store the manifest: %w", err)
 	}
-	if _, err := w.Write(encoded); err != nil {
-		w.Abort()
-		return fmt.Errorf("store the manifest: %w", err)
-	}
-	if pub.manifest.Digest, pub.manifest.Size, err = w.Finish(); err != nil {
-		return fmt.Errorf("store the manifest: %w", err)
+	if err := pub.storeHints(batch, encoded); err != nil {
+		return err
 	}
 	d := pub.deployment()
 	pub.prover.hold.add(fileRefs(d)...)
@@ -133,6 +133,7 @@ func (pub *publication) deployment() store.Deployment {
 		UsesFunctions:      f.WorkerBundle != store.FileRef{},
 		WranglerConfigHash: f.WranglerConfigHash,
 		BuildOutputDir:     f.BuildOutputDir,
+		Hints:              pub.hints,
 		Site:               pub.site,
 	}
 }
@@ -156,6 +157,7 @@ func namedFileRefs(d store.Deployment) []namedFileRef {
 	for _, f := range []namedFileRef{
 		{"manifest", d.Manifest}, {"_headers", d.Headers}, {"_redirects", d.Redirects}, {"_routes.json", d.Routes},
 		{"_worker.bundle", d.WorkerBundle}, {"functions-filepath-routing-config.json", d.RoutingConfig},
+		{"early hints", d.Hints},
 	} {
 		if f.Ref != (store.FileRef{}) {
 			refs = append(refs, f)
@@ -220,6 +222,7 @@ func (pub *publication) log(p store.Project, d store.Deployment, notes []string)
 	s, f := pub.svc, &pub.form
 	lines := []string{fmt.Sprintf("Received %d files, %d bytes in all; %d of them are new here.", d.Files, d.Bytes, len(pub.prover.fresh()))}
 	lines = append(lines, pub.notes...)
+	lines = append(lines, pub.hintNotes...)
 	if d.UsesFunctions {
 		lines = append(lines, fmt.Sprintf("Functions do not run on this server yet. The bundle (main module %s, %d modules, %d bytes) is stored; requests are answered from the static files.",
 			f.Bundle.MainModule, f.Bundle.Modules, f.WorkerBundle.Size))

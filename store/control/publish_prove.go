@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"berth/assets/blob"
+	"berth/assets/hints"
 	"berth/assets/manifest"
 	"berth/store"
 )
@@ -31,6 +32,11 @@ type asset struct {
 	blob  store.FileRef // what it is; zero while unproved
 	fresh *store.Claim  // the claim that proved it now, nil if a proof was there
 	wrong []store.Claim // claims found false for it
+
+	document   bool // a file that is it is served as HTML
+	hints      hints.Found
+	hintsKnown bool
+	hintsRead  bool // now, so that the proof has to be told
 }
 
 func (a *asset) proved() bool { return a.blob != store.FileRef{} }
@@ -63,6 +69,9 @@ func (s *Service) newProver(p store.Project, hold *reservation, files []manifest
 			pr.assets = append(pr.assets, asset{key: k.key, ext: k.ext, path: f.Path})
 		}
 		pr.of[i] = n
+		if !pr.assets[n].document {
+			pr.assets[n].document = isDocument(f.Path)
+		}
 	}
 	return pr
 }
@@ -96,9 +105,13 @@ func (pr *prover) proveLeft(ctx context.Context) error {
 // proveBatch is how many assets a core takes at a time: enough to be worth an iterator, few enough to spread the reading.
 const proveBatch = 128
 
-// parallel runs f for all unproved assets on all cores: neighbours in one batch, in the order of the keys in the store.
+// parallel runs f for all unproved assets.
 func (pr *prover) parallel(ctx context.Context, f func([]*asset) error) error {
-	order := pr.unproved()
+	return pr.parallelOver(ctx, pr.unproved(), f)
+}
+
+// parallelOver runs f for the assets on all cores: neighbours in one batch, in the order of the keys in the store.
+func (pr *prover) parallelOver(ctx context.Context, order []*asset, f func([]*asset) error) error {
 	slices.SortFunc(order, func(a, b *asset) int {
 		return cmp.Or(slices.Compare(a.key[:], b.key[:]), cmp.Compare(a.ext, b.ext))
 	})
@@ -137,6 +150,7 @@ func (pr *prover) lookUp(as []*asset) error {
 		for i := first[k]; i < len(as) && as[i].key == p.Key; i++ {
 			if as[i].ext == p.Extension {
 				as[i].blob = p.Blob
+				as[i].recallHints(p)
 				refs = append(refs, p.Blob)
 			}
 		}
@@ -214,7 +228,13 @@ func (pr *prover) holds(ref store.FileRef, a *asset) (bool, error) {
 	}
 	defer f.Close() // read only: nothing to lose
 	key, err := manifest.ComputeAssetKey(io.NewSectionReader(f, 0, ref.Size), a.ext)
-	if err != nil || key == a.key {
+	if err != nil {
+		return false, err
+	}
+	if key == a.key {
+		if a.document {
+			err = a.readHints(f, ref.Size)
+		}
 		return err == nil, err
 	}
 	// Either the client claimed what is not so, or the disk lost what it had. Verify tells a rotten blob from now on
@@ -258,11 +278,15 @@ func (pr *prover) fresh() []*asset {
 	return now
 }
 
-// record stores what was proved now. The claims are used up: as proofs they serve the whole account.
+// record stores what was proved or read now. The claims are used up: as proofs they serve the whole account.
 func (pr *prover) record(tx *store.Tx) error {
-	for _, a := range pr.fresh() {
-		err := tx.PutProof(store.Proof{Account: pr.project.Account, Key: a.key, Extension: a.ext, Blob: a.blob})
-		if err == nil {
+	for i := range pr.assets {
+		a := &pr.assets[i]
+		if a.fresh == nil && !a.hintsRead {
+			continue
+		}
+		err := tx.PutProof(pr.proof(a))
+		if err == nil && a.fresh != nil {
 			err = tx.DeleteClaim(*a.fresh)
 		}
 		if err != nil {
