@@ -85,6 +85,9 @@ type Plan struct {
 	// Missing says that no file of the deployment answers for the path: the status is that of a 404.html, of a
 	// single-page application's shell or of nothing. Set for GET and HEAD, whether or not a kept file answered instead.
 	Missing bool
+	// Page says that a document answers that the path is for, or the shell of a single-page application: with 200 or with
+	// 304, which keeps its type to itself.
+	Page bool
 	// KeptSource is the number of the earlier deployment whose file answers; 0: none.
 	KeptSource uint64
 	// Trace, if it is set, is filled with how the plan came about. It survives reuse; nil costs nothing.

@@ -112,7 +112,7 @@ func (p *Plan) reset() {
 		p.Fields = make([]Field, 0, fieldsHint)
 	}
 	p.Status, p.Fields, p.Body, p.Head = 0, p.Fields[:0], Body{}, false
-	p.Missing, p.KeptSource = false, 0
+	p.Missing, p.Page, p.KeptSource = false, false, 0
 	p.fallback, p.encoded, p.scratch = false, false, p.scratch[:0]
 	p.from = fromRedirect
 	p.Trace.reset()

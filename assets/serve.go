@@ -51,6 +51,7 @@ func (s *Site) serve(dst *Plan, req *Request, f *file) {
 		s.send(dst, f)
 		dst.add("Accept-Ranges", static("bytes"))
 	}
+	dst.Page = dst.Status != http.StatusPartialContent && strings.HasPrefix(f.typ.String(), "text/html")
 	dst.add("ETag", dst.etag())
 	dst.cacheControl(req)
 	if (req.NoIndex || f.no == notOurs) && dst.Status != http.StatusNotModified {
