@@ -29,11 +29,11 @@ type Served struct {
 	Left time.Time
 }
 
-// Find returns the first of Past that is the one.
-func (t *Target) Find(is func(*Served) bool) (Served, bool) {
-	for i := range t.Past {
-		if is(&t.Past[i]) {
-			return t.Past[i], true
+// Find returns the newest of Past that is the one.
+func (t *Target) Find(is func(store.DeploymentNo, store.UUID) bool) (Served, bool) {
+	for _, p := range t.Past {
+		if is(p.No, p.UUID) {
+			return p, true
 		}
 	}
 	return Served{}, false

@@ -89,7 +89,7 @@ func TestTarget(t *testing.T) {
 	if _, ok := production.Kept.Lookup("/old.js", 1000+3600); ok {
 		t.Error("kept beyond its time")
 	}
-	if past, ok := production.Find(func(s *Served) bool { return s.No == 1 }); !ok || !past.Left.Equal(time.Unix(10, 0)) {
+	if past, ok := production.Find(func(no store.DeploymentNo, _ store.UUID) bool { return no == 1 }); !ok || !past.Left.Equal(time.Unix(10, 0)) {
 		t.Errorf("found %+v, %v", past, ok)
 	}
 	branch := mustTarget(t, c, 3, false)

@@ -27,6 +27,7 @@ func addEdgeFlags(f *pflag.FlagSet, s *server.Settings) {
 	f.IntVar(&e.MaxConnsPerIP, "max-conns-per-ip", e.MaxConnsPerIP, "open connections of one client address; negative for no bound")
 	f.Var(byteSize[int64]{&e.BodyCache}, "body-cache", "memory for the contents of files")
 	f.Var(byteSize[int64]{&e.BodyCacheMaxItem}, "body-cache-max-item", "largest file that is kept in memory")
+	f.DurationVar(&e.SkewMaxAge, "skew-max-age", e.SkewMaxAge, "time that pages keep to their deployment, on sites with skew protection; 1m to 720h")
 	f.IntVar(&e.AccessLogRing, "access-log-ring", e.AccessLogRing, "requests that may wait to be logged; more are dropped and counted")
 }
 

@@ -47,7 +47,7 @@ func benchServer(kind string) error {
 		if err != nil {
 			return err
 		}
-		s, err := newServer(w, w, w.blobs, nil, o)
+		s, err := newServer(w.deps(nil), w, o)
 		if err != nil {
 			return err
 		}

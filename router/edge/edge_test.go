@@ -15,6 +15,7 @@ import (
 
 	"berth/assets"
 	"berth/assets/blob"
+	"berth/assets/catalog"
 	"berth/assets/manifest"
 	"berth/router"
 	"berth/store"
@@ -33,6 +34,10 @@ type world struct {
 
 	resolve func(q *router.Query) (router.Decision, error) // instead of hosts
 	load    func(no store.DeploymentNo) (planner, error)   // instead of sites
+}
+
+func (w *world) deps(log *slog.Logger) Deps {
+	return Deps{Resolver: w, Blobs: w.blobs, CookieSecret: [32]byte{1}, Log: log}
 }
 
 var errTest = errors.New("made by the test")
@@ -59,15 +64,29 @@ func (w *world) Resolve(_ context.Context, q *router.Query) (router.Decision, er
 	return router.Decision{}, router.ErrNoRoute
 }
 
-func (w *world) site(_ context.Context, no store.DeploymentNo) (planner, error) {
+func (w *world) deployment(_ context.Context, no store.DeploymentNo) (deployment, error) {
 	if w.load != nil {
-		return w.load(no)
+		p, err := w.load(no)
+		return deployment{planner: p, no: no}, err
 	}
 	if p, ok := w.sites[no]; ok {
-		return p, nil
+		return deployment{planner: p, no: no}, nil
 	}
-	return nil, errTest
+	return deployment{}, errTest
 }
+
+func (w *world) settings(context.Context, store.ProjectNo) (*store.SiteSettings, error) {
+	return &noSettings, nil
+}
+
+func (w *world) target(context.Context, store.DeploymentNo, bool) (*catalog.Target, error) {
+	return &noTarget, nil
+}
+
+var (
+	noSettings store.SiteSettings
+	noTarget   catalog.Target
+)
 
 // memBlobs is a blob store in memory that can be told to fail.
 type memBlobs struct {
@@ -167,7 +186,7 @@ type running struct {
 func start(t testing.TB, w *world, opts Options) *running {
 	t.Helper()
 	log := new(logBuffer)
-	s, err := newServer(w, w, w.blobs, slog.New(slog.NewTextHandler(log, nil)), opts)
+	s, err := newServer(w.deps(slog.New(slog.NewTextHandler(log, nil))), w, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"berth/assets"
 	"berth/router"
 	"berth/router/hostkey"
+	"berth/store"
 )
 
 // exchange is one request and its answer: everything that is needed until the answer has been written, kept for reuse.
@@ -23,10 +24,14 @@ type exchange struct {
 	counted bool // in Server.requests
 	host    hostkey.Host
 	route   router.Decision
+	serving deployment // what answers: that of the route, or one that the client is pinned to
+	skew    skew
+	pinned  bool // serving is not that of the route
 	status  int
 	sent    int64 // bytes of body handed to the connection
 
 	stream blobStream
+	text   []byte  // values of fields that are made here
 	record *record // nil: not logged
 }
 
@@ -34,6 +39,8 @@ type exchange struct {
 func (s *Server) begin(c *conn, ctx *fasthttp.RequestCtx) *exchange {
 	x := s.exchanges.Get().(*exchange)
 	x.client, x.counted, x.host, x.route, x.status, x.sent = c.peer, false, "", router.Decision{}, 0, 0
+	x.serving, x.skew, x.pinned = deployment{}, skew{}, false
+	x.plan.KeptSource, x.text = 0, x.text[:0]
 	x.record = nil
 	c.x = x
 	c.used += requestLength(&ctx.Request.Header)
@@ -65,16 +72,43 @@ func (s *Server) finish(c *conn, x *exchange) {
 		x.sent = x.stream.sent
 	}
 	c.shard.answered(x.status, x.sent)
+	x.countEarlier(c.shard)
 	if r := x.record; r != nil {
 		x.record = nil
 		r.duration = time.Since(r.start)
 		r.status, r.bytes, r.aborted = x.status, x.sent, c.failed || x.stream.failed
 		r.client, r.route = x.client, x.route
+		r.route.Deployment = x.answering()
 		s.access.put(r)
 	}
-	x.stream = blobStream{}
+	x.stream, x.serving = blobStream{}, deployment{} // or an idle exchange would keep a site in memory
+	x.req.Kept = nil
 	if cap(x.head.joined) > 64<<10 {
 		x.head.joined = nil
 	}
+	if cap(x.text) > 64<<10 {
+		x.text = nil
+	}
 	s.exchanges.Put(x)
+}
+
+// countEarlier counts answers of deployments that the host serves no more.
+func (x *exchange) countEarlier(c *counterShard) {
+	if x.pinned {
+		c.pinned.Add(1)
+	}
+	if x.plan.KeptSource != 0 {
+		c.kept.Add(1)
+	}
+}
+
+// answering is the deployment whose files and rules the answer comes from.
+func (x *exchange) answering() store.DeploymentNo {
+	if x.plan.KeptSource != 0 {
+		return store.DeploymentNo(x.plan.KeptSource)
+	}
+	if x.pinned {
+		return x.serving.no
+	}
+	return x.route.Deployment
 }

@@ -19,6 +19,7 @@ func FuzzHead(f *testing.F) {
 	for _, seed := range []string{
 		"Range: bytes=0-1", "range:\tbytes=0-1 \r\nRANGE:x", "Cookie: a=1\r\nCookie: b=2", "If-None-Match: \"a\"\r\n b", "X Y: 1",
 		"Content-Length: 5\r\nTransfer-Encoding: chunked", "A:\nRange: x", "Accept-Encoding :br", "Sec-Fetch-Mode:", ":", "X: \x00",
+		"X-Deployment-Id: 1\r\nSec-Purpose: prefetch;prerender\r\nx-deployment-id: 2",
 		"Authorization: Basic x\r\nIf-Match: *\r\nIf-Modified-Since: x\r\nIf-Range: y\r\nSec-Fetch-Dest: z",
 	} {
 		f.Add([]byte(seed))
@@ -38,7 +39,8 @@ func FuzzHead(f *testing.F) {
 			"Range": ours.rangeField, "Accept-Encoding": ours.acceptEncoding, "If-None-Match": ours.ifNoneMatch, "If-Match": ours.ifMatch,
 			"If-Modified-Since": ours.ifModifiedSince, "If-Range": ours.ifRange, "Sec-Fetch-Dest": ours.secFetchDest,
 			"Sec-Fetch-Mode": ours.secFetchMode, "X-Forwarded-For": ours.forwardedFor, "X-Forwarded-Proto": ours.forwardedProto,
-			"Authorization": ours.authorization, "Cookie": ours.cookie,
+			"Authorization": ours.authorization, "Cookie": ours.cookie, "X-Deployment-Id": ours.deploymentID,
+			"Sec-Purpose": ours.secPurpose,
 		} {
 			var want []string
 			for _, v := range theirs.PeekAll(name) {

@@ -128,6 +128,7 @@ func (s *Server) checkTarget(c *conn, x *exchange, method, target, host []byte) 
 	if c.trusted && h.forwardedProto != "" {
 		x.req.Scheme = forwardedScheme(h.forwardedProto)
 	}
+	x.req.Port = portOf(view(authority), x.req.Scheme)
 	if x.record != nil {
 		x.record.host = x.record.keep(bytesOf(string(canonical)), len(canonical))
 	}
@@ -146,42 +147,43 @@ func validHost(target, host []byte) bool {
 
 // respond asks the router and the site, and renders the plan.
 func (s *Server) respond(x *exchange, ctx *fasthttp.RequestCtx) answer {
-	site, a := s.find(x)
-	if a.status != 0 {
+	if a := s.find(x); a.status != 0 {
 		return a
 	}
-	x.req.NoIndex = x.route.Flags&store.FlagNoIndex != 0
-	site.Plan(&x.plan, &x.req)
+	if a := s.plan(x); a.status != 0 {
+		return a
+	}
 	return s.render(x, ctx)
 }
 
 // find resolves the host to a site. A deployment may be deleted between the two look-ups; then its route is gone or
 // moved too, so a site that cannot be had is a fault only if the host still leads to it.
-func (s *Server) find(x *exchange) (planner, answer) {
+func (s *Server) find(x *exchange) answer {
 	var failed error
 	for {
 		route, err := s.resolver.Resolve(s.base, &x.query)
 		if errors.Is(err, router.ErrNoRoute) {
 			s.stats.unknownHosts.Add(1)
 			x.route = router.Decision{}
-			return nil, unknownHost()
+			return unknownHost()
 		}
 		if err != nil {
-			return nil, s.fault(x, unavailable(), "resolve failed", err)
+			return s.fault(x, unavailable(), "resolve failed", err)
 		}
 		if route.Kind != store.RouteSite {
-			return nil, s.fault(x, internalError(), "route is of an unknown kind", nil)
+			return s.fault(x, internalError(), "route is of an unknown kind", nil)
 		}
 		if failed != nil && route == x.route {
-			return nil, s.fault(x, internalError(), "site cannot be had", failed)
+			return s.fault(x, internalError(), "site cannot be had", failed)
 		}
 		x.route = route
-		site, err := s.sites.site(s.base, route.Deployment)
+		d, err := s.sites.deployment(s.base, route.Deployment)
 		if err == nil {
-			return site, answer{}
+			x.serving = d
+			return answer{}
 		}
 		if failed != nil {
-			return nil, s.fault(x, internalError(), "site cannot be had", err)
+			return s.fault(x, internalError(), "site cannot be had", err)
 		}
 		failed = err
 	}

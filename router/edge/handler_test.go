@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -20,7 +21,7 @@ func TestPlannerSeesTheRequest(t *testing.T) {
 	w := newWorld()
 	no := w.add("a.example", planFunc(func(dst *assets.Plan, req *assets.Request) {
 		got = *req
-		for _, s := range []*string{&got.Method, &got.Target, &got.Host, &got.AcceptEncoding, &got.IfNoneMatch, &got.IfMatch,
+		for _, s := range []*string{&got.Method, &got.Target, &got.Host, &got.Port, &got.AcceptEncoding, &got.IfNoneMatch, &got.IfMatch,
 			&got.IfModifiedSince, &got.IfRange, &got.Range, &got.SecFetchDest, &got.SecFetchMode, &got.Cookie} {
 			*s = strings.Clone(*s)
 		}
@@ -34,12 +35,12 @@ func TestPlannerSeesTheRequest(t *testing.T) {
 	}
 	r := start(t, w, Options{})
 	c := r.dial(t)
-	c.send("GET http://A.example:80/p//q?x=http://y HTTP/1.1\r\nHost: b.example\r\nACCEPT-encoding: gzip\r\n" +
+	c.send("GET http://A.example:8080/p//q?x=http://y HTTP/1.1\r\nHost: b.example\r\nACCEPT-encoding: gzip\r\n" +
 		"Accept-Encoding:\tbr \r\nAuthorization: Basic x\r\nIf-None-Match: \"1\"\r\nif-none-match: \"2\"\r\nIf-Match: *\r\n" +
 		"If-Modified-Since: then\r\nIf-Range: \"r\"\r\nRange: bytes=0-1\r\nSec-Fetch-Dest: script\r\nSec-Fetch-Mode: cors\r\n" +
 		"Cookie: a=1\r\nCookie: b=2\r\nX-Forwarded-Proto: https\r\n\r\n").mustRead()
 	want := assets.Request{
-		Method: "GET", Target: "/p//q?x=http://y", Host: "a.example", Scheme: "http", Authorization: true, NoIndex: true,
+		Method: "GET", Target: "/p//q?x=http://y", Host: "a.example", Port: "8080", Scheme: "http", Authorization: true, NoIndex: true,
 		AcceptEncoding: "gzip, br", IfNoneMatch: `"1", "2"`, IfMatch: "*", IfModifiedSince: "then", IfRange: `"r"`,
 		Range: "bytes=0-1", SecFetchDest: "script", SecFetchMode: "cors", Cookie: "a=1; b=2",
 	}
@@ -229,12 +230,12 @@ func TestUnknownHostsAreAlike(t *testing.T) {
 }
 
 func TestNewReportsAllFaults(t *testing.T) {
-	if _, err := New(Deps{}, Options{}); err == nil || strings.Count(err.Error(), "no ") != 3 {
+	if _, err := New(Deps{}, Options{}); err == nil || strings.Count(err.Error(), "no ") != 4 {
 		t.Errorf("error %v", err)
 	}
 	w := newWorld()
-	_, err := newServer(w, w, w.blobs, nil, Options{MaxConns: -1, HeaderTimeout: -1, MaxHeaderBytes: 1024})
-	for _, want := range []string{"MaxConns", "HeaderTimeout", "MaxTargetBytes"} {
+	_, err := newServer(w.deps(nil), w, Options{MaxConns: -1, HeaderTimeout: -1, MaxHeaderBytes: 1024, SkewMaxAge: time.Second})
+	for _, want := range []string{"MaxConns", "HeaderTimeout", "MaxTargetBytes", "SkewMaxAge"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not name %s", err, want)
 		}

@@ -8,6 +8,7 @@ type head struct {
 	acceptEncoding    string
 	authorization     string
 	cookie            string
+	deploymentID      string
 	forwardedFor      string
 	forwardedProto    string
 	ifMatch           string
@@ -18,6 +19,7 @@ type head struct {
 	referer           string
 	secFetchDest      string
 	secFetchMode      string
+	secPurpose        string
 	userAgent         string
 	contentLength     string
 	transferEncoding  string
@@ -94,6 +96,8 @@ func (h *head) set(name, value []byte) {
 		if !h.take(&h.userAgent, name, "user-agent", value) && foldEqual(name, "connection") {
 			h.closes = h.closes || hasClose(value)
 		}
+	case 11:
+		h.take(&h.secPurpose, name, "sec-purpose", value)
 	case 13:
 		if h.take(&h.authorization, name, "authorization", value) {
 			h.hasAuthentication = true
@@ -107,7 +111,8 @@ func (h *head) set(name, value []byte) {
 		}
 		_ = h.take(&h.secFetchDest, name, "sec-fetch-dest", value) || h.take(&h.secFetchMode, name, "sec-fetch-mode", value)
 	case 15:
-		_ = h.take(&h.acceptEncoding, name, "accept-encoding", value) || h.take(&h.forwardedFor, name, "x-forwarded-for", value)
+		_ = h.take(&h.acceptEncoding, name, "accept-encoding", value) || h.take(&h.forwardedFor, name, "x-forwarded-for", value) ||
+			h.take(&h.deploymentID, name, "x-deployment-id", value)
 	case 17:
 		if h.take(&h.transferEncoding, name, "transfer-encoding", value) {
 			h.hasTE = true

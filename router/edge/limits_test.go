@@ -221,7 +221,7 @@ func TestTrustedProxiesThatMatchNobody(t *testing.T) {
 
 func TestClient(t *testing.T) {
 	w := newWorld()
-	s, err := newServer(w, w, w.blobs, nil, Options{TrustedProxies: []netip.Prefix{
+	s, err := newServer(w.deps(nil), w, Options{TrustedProxies: []netip.Prefix{
 		netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8"),
 	}})
 	if err != nil {

@@ -48,6 +48,12 @@ type Options struct {
 	BodyCache        int64
 	BodyCacheMaxItem int64
 
+	// SkewMaxAge bounds skew protection, for sites that turned it on: how long a browser keeps to the deployment that answered
+	// its last navigation, and how long a deployment may be chosen after the host has moved on from it.
+	SkewMaxAge time.Duration
+	// DropAssets lets files go with their deployment, whatever a site asks for: what an earlier one had is not answered.
+	DropAssets bool
+
 	// AccessLog takes one JSON object a line for each request; nil: no log. It is written to from one goroutine and may
 	// block: requests never wait for it. Rotation is its owner's business.
 	AccessLog io.Writer
@@ -70,6 +76,7 @@ func Defaults() Options {
 		MaxConnsPerIP:    512,
 		BodyCache:        64 << 20,
 		BodyCacheMaxItem: 256 << 10,
+		SkewMaxAge:       24 * time.Hour,
 		AccessLogRing:    8192,
 	}
 }
@@ -95,6 +102,7 @@ func (o Options) withDefaults() (Options, error) {
 		bound("MaxConns", &o.MaxConns, d.MaxConns, 1, 1<<22),
 		bound("BodyCache", &o.BodyCache, d.BodyCache, 1<<10, 1<<50),
 		bound("BodyCacheMaxItem", &o.BodyCacheMaxItem, d.BodyCacheMaxItem, 1, 1<<30),
+		bound("SkewMaxAge", &o.SkewMaxAge, d.SkewMaxAge, time.Minute, 30*24*time.Hour),
 		bound("AccessLogRing", &o.AccessLogRing, d.AccessLogRing, 2, 1<<20),
 	}
 	if o.MaxConnsPerIP == 0 {

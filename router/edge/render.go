@@ -64,6 +64,8 @@ func (s *Server) setBody(x *exchange, resp *fasthttp.Response) error {
 			return err
 		}
 		resp.SetBodyRaw(data[b.Offset : b.Offset+b.Length])
+	case assets.BodyMultipart:
+		return s.setParts(x, resp)
 	default:
 		return nil
 	}

@@ -12,16 +12,18 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"berth/assets"
 	"berth/assets/blob"
+	"berth/assets/catalog"
 	"berth/assets/manifest"
 	"berth/router"
 	"berth/store"
 )
 
-// Sites gives the compiled site of a deployment.
+// Sites gives what requests are answered from; it is a *catalog.Catalog.
 type Sites interface {
-	Site(ctx context.Context, no store.DeploymentNo) (*assets.Site, error)
+	Deployment(ctx context.Context, no store.DeploymentNo) (*catalog.Deployment, error)
+	Settings(ctx context.Context, no store.ProjectNo) (*store.SiteSettings, error)
+	Target(ctx context.Context, no store.DeploymentNo, production bool) (*catalog.Target, error)
 }
 
 // Blobs gives the bytes of files. Both methods fail with blob.ErrNotFound or blob.ErrCorrupt if the blob is missing or has
@@ -31,32 +33,15 @@ type Blobs interface {
 	ReadAll(g manifest.Digest, size int64) ([]byte, error)
 }
 
-// Deps are what a Server asks; all are needed but Log.
+// Deps are what a Server needs: all of it but Log.
 type Deps struct {
 	Resolver router.Resolver
 	Sites    Sites
 	Blobs    Blobs
-	Log      *slog.Logger // nil: slog.Default
-}
-
-// planner is the part of an *assets.Site that a request needs.
-type planner interface {
-	Plan(dst *assets.Plan, req *assets.Request)
-}
-
-// sites lets tests stand in planners of their own.
-type sites interface {
-	site(ctx context.Context, no store.DeploymentNo) (planner, error)
-}
-
-type compiledSites struct{ Sites }
-
-func (c compiledSites) site(ctx context.Context, no store.DeploymentNo) (planner, error) {
-	s, err := c.Site(ctx, no)
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
+	// CookieSecret signs pins (see Options.SkewMaxAge): whoever has it can choose among the deployments that a host has
+	// served lately. All zero counts as missing.
+	CookieSecret [32]byte
+	Log          *slog.Logger // nil: slog.Default
 }
 
 // Server answers HTTP/1.1. It is safe for concurrent use.
@@ -65,6 +50,8 @@ type Server struct {
 	resolver router.Resolver
 	sites    sites
 	bodies   *bodies
+	pins     *pins
+	now      func() time.Time
 	fast     *fasthttp.Server
 	faults   faultLog
 	access   *accessLog // nil: none
@@ -107,29 +94,40 @@ func New(deps Deps, opts Options) (*Server, error) {
 	if deps.Blobs == nil {
 		errs = append(errs, errors.New("no Blobs"))
 	}
+	if deps.CookieSecret == [32]byte{} {
+		errs = append(errs, errors.New("no CookieSecret"))
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("make edge: %w", err)
 	}
-	return newServer(deps.Resolver, compiledSites{deps.Sites}, deps.Blobs, deps.Log, opts)
+	return newServer(deps, compiledSites{deps.Sites}, opts)
 }
 
-func newServer(resolver router.Resolver, sites sites, blobs Blobs, log *slog.Logger, opts Options) (*Server, error) {
+// newServer takes another Sites than that of deps.
+func newServer(deps Deps, sites sites, opts Options) (*Server, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("make edge: %w", err)
 	}
+	log := deps.Log
 	if log == nil {
 		log = slog.Default()
 	}
-	bodies, err := newBodies(blobs, opts)
+	bodies, err := newBodies(deps.Blobs, opts)
+	if err != nil {
+		return nil, fmt.Errorf("make edge: %w", err)
+	}
+	pins, err := newPins(deps.CookieSecret, opts.SkewMaxAge)
 	if err != nil {
 		return nil, fmt.Errorf("make edge: %w", err)
 	}
 	s := &Server{
 		opts:      opts,
-		resolver:  resolver,
+		resolver:  deps.Resolver,
 		sites:     sites,
 		bodies:    bodies,
+		pins:      pins,
+		now:       time.Now,
 		faults:    faultLog{log: log},
 		listeners: make(map[net.Listener]struct{}),
 		conns:     make(map[*conn]struct{}),

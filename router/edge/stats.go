@@ -10,6 +10,8 @@ import (
 type Stats struct {
 	Requests     [6]uint64 // by hundreds of the status; [0] is for those that got none
 	BodyBytes    uint64    // of answers, without heads
+	Pinned       uint64    // answers of a deployment that skew protection chose instead of the host's
+	Kept         uint64    // answers with files that the host's deployment lacks and an earlier one had
 	UnknownHosts uint64    // 404s for want of a route
 	BadRequests  uint64    // 400s of the edge itself
 	Faults       uint64    // router, site or blob failed: 5xx, or a body cut short
@@ -34,7 +36,9 @@ const counterShards = 16
 type counterShard struct {
 	requests [6]atomic.Uint64
 	bytes    atomic.Uint64
-	_        [128 - 7*8]byte
+	pinned   atomic.Uint64
+	kept     atomic.Uint64
+	_        [128 - 9*8]byte
 }
 
 func (c *counterShard) answered(status int, bytes int64) {
@@ -72,6 +76,8 @@ func (s *Server) Stats() Stats {
 			out.Requests[class] += c.shards[i].requests[class].Load()
 		}
 		out.BodyBytes += c.shards[i].bytes.Load()
+		out.Pinned += c.shards[i].pinned.Load()
+		out.Kept += c.shards[i].kept.Load()
 	}
 	if s.access != nil {
 		out.LogLines, out.LogDropped, out.LogErrors = s.access.lines.Load(), s.access.dropped.Load(), s.access.errors.Load()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"berth/assets"
 	"berth/assets/blob"
 	"berth/assets/manifest"
 	"berth/store/cache"
@@ -63,14 +64,20 @@ func (b *bodies) load(ctx context.Context, g manifest.Digest, size int64) ([]byt
 	return data, nil
 }
 
-// blobStream sends a part of an open blob. Once the head is out, a failing read can only cut the connection, which is
-// how the client learns that the body is incomplete.
+// blobStream sends parts of an open blob, or of one in memory, with text between them. Once the head is out, a failing read
+// can only cut the connection, which is how the client learns that the body is incomplete.
 type blobStream struct {
 	srv    *Server
-	file   blob.File
+	file   blob.File // nil: data has the blob
+	data   []byte
 	digest manifest.Digest
-	off    int64
-	left   int64
+
+	text  []byte // comes first
+	off   int64  // then left bytes of the blob from here
+	left  int64
+	parts []assets.Part // then each of these
+	tail  []byte        // then this
+
 	sent   int64
 	used   bool
 	failed bool
@@ -80,25 +87,37 @@ type blobStream struct {
 func (b *blobStream) WriteTo(w io.Writer) (int64, error) {
 	buf := b.srv.buffers.Get().(*[]byte)
 	defer b.srv.buffers.Put(buf)
-	for b.left > 0 {
-		n, err := b.Read(*buf)
+	for {
+		data, err := b.next(*buf)
+		if err == io.EOF {
+			return b.sent, nil
+		}
 		if err != nil {
 			return b.sent, err
 		}
-		n, err = w.Write((*buf)[:n])
+		n, err := w.Write(data)
 		b.sent += int64(n)
 		if err != nil {
 			b.failed = true
 			return b.sent, err
 		}
 	}
-	return b.sent, nil
 }
 
+// Read is here because a body stream must have it.
 func (b *blobStream) Read(p []byte) (int, error) {
-	if b.left == 0 {
-		return 0, io.EOF
+	if len(p) == 0 {
+		return 0, nil
 	}
+	data, err := b.next(p)
+	n := copy(p, data)
+	if err == nil && n < len(data) { // text or memory that p has no room for
+		b.text = data[n:]
+	}
+	return n, err
+}
+
+func (b *blobStream) readFile(p []byte) (int, error) {
 	p = p[:min(int64(len(p)), b.left)]
 	n, err := b.file.ReadAt(p, b.off)
 	b.off += int64(n)

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"bytes"
+	"strings"
 	"unsafe"
 )
 
@@ -60,4 +61,17 @@ func originPath(origin []byte) []byte {
 		return origin[:i]
 	}
 	return origin
+}
+
+// portOf is the port that a valid authority names, "" if there is none or it is the scheme's own.
+func portOf(authority, scheme string) string {
+	colon := strings.LastIndexByte(authority, ':')
+	if colon < 0 || strings.IndexByte(authority[colon:], ']') >= 0 {
+		return ""
+	}
+	port := strings.TrimLeft(authority[colon+1:], "0")
+	if scheme == "http" && port == "80" || scheme == "https" && port == "443" {
+		return ""
+	}
+	return port
 }

@@ -207,9 +207,9 @@ func (c *checked) checkLimits() error {
 			faults = append(faults, fmt.Errorf("%s: want %s", l.flag, l.want))
 		}
 	}
-	edgeOptions := c.Edge
+	edgeOptions := c.edgeOptions()
 	edgeOptions.AccessLog = nil
-	_, err := edge.New(edge.Deps{Resolver: standIn{}, Sites: standIn{}, Blobs: new(blob.Dir)}, edgeOptions)
+	_, err := edge.New(edge.Deps{Resolver: standIn{}, Sites: standIn{}, Blobs: new(blob.Dir), CookieSecret: [32]byte{1}}, edgeOptions)
 	faults = append(faults, err)
 	controlOptions := c.controlOptions("http")
 	if host, err := hostkey.Canonical(c.Domain); err != nil || string(host) != c.Domain {
@@ -223,6 +223,13 @@ func (c *checked) checkLimits() error {
 		SealingKey: [32]byte{1}, UploadKey: [32]byte{1},
 	}, controlOptions)
 	return errors.Join(append(faults, err)...)
+}
+
+// edgeOptions agree with controlOptions: what the control plane no longer keeps is not answered either.
+func (c *checked) edgeOptions() edge.Options {
+	o := c.Edge
+	o.TrustedProxies, o.DropAssets = c.proxies, c.Control.KeepAssets < 0
+	return o
 }
 
 func (c *checked) controlOptions(publicURL string) control.Options {

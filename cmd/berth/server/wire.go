@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"path/filepath"
 
-	"berth/assets"
 	"berth/assets/blob"
 	"berth/assets/catalog"
 	"berth/cmd/berth/explain"
@@ -59,12 +58,12 @@ func (n *node) wire(c *checked, log *slog.Logger, publicURL string) (err error) 
 	if n.hashed, err = hashed.New(n.data.Store, hasher, hashed.Options{RouteCache: c.RouteCache, UnknownCache: c.UnknownCache}); err != nil {
 		return fmt.Errorf("start the router: %w", err)
 	}
-	if n.catalog, err = catalog.New(catalog.Deps{Store: n.data.Store, Blobs: n.blobs}, catalog.Options{SiteCache: c.SiteCache, Limits: c.Control.Rules}); err != nil {
+	if n.catalog, err = catalog.New(catalog.Deps{Store: n.data.Store, Blobs: n.blobs, Log: log}, catalog.Options{SiteCache: c.SiteCache, Limits: c.Control.Rules}); err != nil {
 		return fmt.Errorf("start the catalog: %w", err)
 	}
-	edgeOptions := c.Edge
-	edgeOptions.TrustedProxies = c.proxies
-	if n.edge, err = edge.New(edge.Deps{Resolver: n.hashed, Sites: n.catalog, Blobs: n.blobs, Log: log}, edgeOptions); err != nil {
+	if n.edge, err = edge.New(edge.Deps{
+		Resolver: n.hashed, Sites: n.catalog, Blobs: n.blobs, CookieSecret: n.data.Secrets.Cookie, Log: log,
+	}, c.edgeOptions()); err != nil {
 		return fmt.Errorf("start the edge: %w", err)
 	}
 	dns := ""
@@ -110,6 +109,14 @@ func (standIn) Resolve(context.Context, *router.Query) (router.Decision, error) 
 	return router.Decision{}, router.ErrNoRoute
 }
 
-func (standIn) Site(context.Context, store.DeploymentNo) (*assets.Site, error) {
+func (standIn) Deployment(context.Context, store.DeploymentNo) (*catalog.Deployment, error) {
+	return nil, store.ErrNotFound
+}
+
+func (standIn) Settings(context.Context, store.ProjectNo) (*store.SiteSettings, error) {
+	return nil, store.ErrNotFound
+}
+
+func (standIn) Target(context.Context, store.DeploymentNo, bool) (*catalog.Target, error) {
 	return nil, store.ErrNotFound
 }

@@ -1,0 +1,104 @@
+package edge
+
+import (
+	"context"
+
+	"berth/assets"
+	"berth/assets/catalog"
+	"berth/store"
+)
+
+// planner is the part of an *assets.Site that a request needs.
+type planner interface {
+	Plan(dst *assets.Plan, req *assets.Request)
+}
+
+// deployment is what answers a request.
+type deployment struct {
+	planner  planner
+	no       store.DeploymentNo
+	uuid     store.UUID
+	settings store.SiteSettings // its own
+}
+
+// sites lets tests stand in planners of their own.
+type sites interface {
+	deployment(ctx context.Context, no store.DeploymentNo) (deployment, error)
+	settings(ctx context.Context, no store.ProjectNo) (*store.SiteSettings, error)
+	target(ctx context.Context, no store.DeploymentNo, production bool) (*catalog.Target, error)
+}
+
+type compiledSites struct{ Sites }
+
+func (c compiledSites) deployment(ctx context.Context, no store.DeploymentNo) (deployment, error) {
+	d, err := c.Deployment(ctx, no)
+	if err != nil {
+		return deployment{}, err
+	}
+	return deployment{planner: d.Site, no: d.No, uuid: d.UUID, settings: d.Settings}, nil
+}
+
+func (c compiledSites) settings(ctx context.Context, no store.ProjectNo) (*store.SiteSettings, error) {
+	return c.Settings(ctx, no)
+}
+
+func (c compiledSites) target(ctx context.Context, no store.DeploymentNo, production bool) (*catalog.Target, error) {
+	return c.Target(ctx, no, production)
+}
+
+// plan makes the plan for a request whose deployment has been found, on a host that moves from deployment to deployment
+// or on one that does not.
+func (s *Server) plan(x *exchange) answer {
+	project, err := s.sites.settings(s.base, x.route.Project)
+	if err != nil {
+		return s.fault(x, unavailable(), "settings cannot be had", err)
+	}
+	settings := catalog.Effective(x.serving.settings, *project)
+	moves := x.route.Class != store.ClassDeployment
+	if moves && settings.Skew == store.On {
+		s.choose(x)
+		if x.serving.no != x.route.Deployment {
+			x.pinned = true
+			settings = catalog.Effective(x.serving.settings, *project)
+		}
+	}
+	x.req.NoIndex = x.route.Flags&store.FlagNoIndex != 0
+	x.req.NoCORS = settings.CORS == store.Off
+	x.serving.planner.Plan(&x.plan, &x.req)
+	if x.plan.Missing && moves && s.keeps(settings) {
+		s.planKept(x)
+	}
+	if x.skew.on {
+		s.finishSkew(x)
+	}
+	return answer{}
+}
+
+// keeps says that files of earlier deployments are answered.
+func (s *Server) keeps(settings store.SiteSettings) bool {
+	return settings.KeepAssets >= 0 && !s.opts.DropAssets
+}
+
+// planKept plans again, with the files that the host served before. A pinned deployment may lack one of them as well: that of
+// a tab that was opened before the one which moved the pin.
+func (s *Server) planKept(x *exchange) {
+	t := s.target(x)
+	if t == nil || t.Kept.Len() == 0 {
+		return
+	}
+	x.req.Kept, x.req.Now = t.Kept, s.now().Unix()
+	x.serving.planner.Plan(&x.plan, &x.req)
+}
+
+// target returns what the host of a request served before; nil: that cannot be had, which is no reason to refuse what it
+// serves now.
+func (s *Server) target(x *exchange) *catalog.Target {
+	production := x.route.Class == store.ClassProduction ||
+		x.route.Class == store.ClassCustom && x.route.Flags&store.FlagFollowsBranch == 0
+	t, err := s.sites.target(s.base, x.route.Deployment, production)
+	if err != nil {
+		s.fault(x, answer{}, "earlier deployments cannot be had", err)
+		return nil
+	}
+	return t
+}

@@ -1,0 +1,119 @@
+package edge
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"berth/store"
+)
+
+// Skew protection: what a page loads comes from the deployment that the page came from, though its host has moved on.
+//
+// A navigation is answered by what the host serves, and pins the browser to it with a cookie. Requests for the parts of a
+// page (scripts, styles, what it fetches, frames) are answered by the pinned deployment, with that deployment's rules. A
+// request can choose for itself, too, by "X-Deployment-Id: ID" or "?dpl=ID", the field before the query and both before
+// the cookie.
+//
+// There is one pin in a browser for a host, because a request for a script does not say which tab it is for: the last
+// navigation wins. A tab left open on deployment 1 asks for its parts from deployment 2 once another tab of the same
+// host has been navigated; files that 2 lacks are then answered from the index of kept files, where that is on.
+//
+// Nothing lets a visitor see what was not released: only the deployment that the host serves can be chosen, and those that it
+// has served until no longer ago than Options.SkewMaxAge. Whatever else is asked for, be it forged, expired, deleted or
+// nonsense, counts as not asked for.
+//
+// A browser that sends no Sec-Fetch-Dest is neither pinned nor answered by a pin: its requests cannot be told apart.
+
+// selector says what chose the deployment that answers.
+type selector uint8
+
+const (
+	byHost selector = iota // nothing did: it is what the host serves
+	byHeader
+	byQuery
+	byCookie
+)
+
+// skew is what was decided about one request on a host with skew protection.
+type skew struct {
+	on         bool
+	by         selector
+	navigation bool // for a document: it pins
+	dest       bool // the choice looked at Sec-Fetch-Dest
+	cookie     bool // the choice looked at Cookie
+}
+
+// choose decides which deployment answers, where x.serving is what the host serves.
+func (s *Server) choose(x *exchange) {
+	h := &x.head
+	x.skew = skew{on: true}
+	x.skew.navigation = h.secFetchDest == "document" && h.secFetchMode == "navigate" && !speculative(h.secPurpose)
+	if h.deploymentID != "" && s.chooseNamed(x, h.deploymentID) {
+		x.skew.by = byHeader
+		return
+	}
+	if id := queryValue(x.req.Target, pinQuery); id != "" && s.chooseNamed(x, id) {
+		x.skew.by = byQuery
+		return
+	}
+	x.skew.dest = true
+	if h.secFetchDest == "" || x.skew.navigation {
+		return
+	}
+	x.skew.cookie = true
+	now := s.now()
+	if no, ok := s.pins.find(h.cookie, x.host, now); ok && s.chooseServed(x, now, func(p store.DeploymentNo, _ store.UUID) bool { return p == no }) {
+		x.skew.by = byCookie
+	}
+}
+
+// speculative says that a browser fetches a page that nobody has gone to yet. It belongs to the page that has the link, and
+// so does what it loads while it is rendered unseen: were it to pin, it would take the page in front of the visitor along.
+func speculative(purpose string) bool {
+	return len(purpose) >= len("prefetch") && strings.EqualFold(purpose[:len("prefetch")], "prefetch")
+}
+
+func (s *Server) chooseNamed(x *exchange, id string) bool {
+	name, ok := parseDeploymentName(id)
+	return ok && s.chooseServed(x, s.now(), func(_ store.DeploymentNo, id store.UUID) bool { return name.is(id) })
+}
+
+// chooseServed makes x.serving the deployment that is wanted, if the host serves it or has served it lately.
+func (s *Server) chooseServed(x *exchange, now time.Time, wanted func(store.DeploymentNo, store.UUID) bool) bool {
+	if wanted(x.serving.no, x.serving.uuid) {
+		return true
+	}
+	t := s.target(x)
+	if t == nil {
+		return false
+	}
+	past, ok := t.Find(wanted)
+	if !ok || now.Sub(past.Left) > s.opts.SkewMaxAge {
+		return false
+	}
+	d, err := s.sites.deployment(s.base, past.No)
+	if err != nil {
+		if !errors.Is(err, store.ErrNotFound) {
+			s.fault(x, answer{}, "pinned deployment cannot be had", err)
+		}
+		return false
+	}
+	x.serving = d
+	return true
+}
+
+// finishSkew adds what caches and the browser must know of the choice.
+func (s *Server) finishSkew(x *exchange) {
+	p := &x.plan
+	p.Fields = append(p.Fields, varyOn(&x.skew))
+	pins := x.skew.navigation && p.Page
+	if pins || x.skew.by == byCookie {
+		x.keepPrivate()
+	}
+	if pins {
+		from := len(x.text)
+		x.text = s.pins.appendCookie(x.text, x.host, x.serving.no, s.now(), x.req.Scheme == "https")
+		p.Fields = append(p.Fields, field("Set-Cookie", x.text[from:]))
+	}
+}
