@@ -235,6 +235,7 @@ func (c *checked) edgeOptions() edge.Options {
 func (c *checked) controlOptions(publicURL string) control.Options {
 	o := c.Control
 	o.Domain, o.PublicURL, o.DataDir = c.Domain, publicURL, c.Data
+	o.SkewMaxAge = c.Edge.SkewMaxAge // what may be pinned for so long must be remembered for so long
 	return o
 }
 
