@@ -1,10 +1,14 @@
 package assets
 
 import (
+	"bytes"
 	"fmt"
+	"runtime"
 	"testing"
 
+	"berth/assets/httpsem"
 	"berth/assets/manifest"
+	"berth/assets/variants"
 )
 
 func largeSite(t testing.TB, n int) *Site {
@@ -34,6 +38,48 @@ func TestLargeSiteIsSmall(t *testing.T) {
 	if p.Status != 200 || p.Body.Length != 1 {
 		t.Errorf("%d, %+v", p.Status, p.Body)
 	}
+}
+
+func TestLargeEncodedSiteIsSmall(t *testing.T) {
+	const files, limit = 100_000, 12 << 20
+	plain := largeSite(t, files)
+	all := make([]variants.Variant, 0, 3*files)
+	for i := range files {
+		for _, e := range codings {
+			blob := manifest.DigestOf(fmt.Append(nil, i, e))
+			all = append(all, variants.Variant{Entry: i, Encoding: e, Blob: blob, Size: int64(i + 1)})
+		}
+	}
+	raw, err := variants.Encode(files, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Compile(Input{Manifest: plain.files.Bytes(), Variants: raw})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if extra := s.Weight() - int64(len(s.files.Bytes())); extra > limit || extra < int64(len(raw)) {
+		t.Errorf("%d bytes beyond the manifest, want at most %d", extra, limit)
+	}
+	if extra := resident(t, plain.files.Bytes(), raw); extra > limit {
+		t.Errorf("%d bytes are resident beyond the manifest, want at most %d", extra, limit)
+	}
+}
+
+// resident is what the heap grows by for a Site, without its manifest's own bytes: Weight could be wrong.
+func resident(t *testing.T, raw, listing []byte) int64 {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	s, err := Compile(Input{Manifest: raw, Variants: bytes.Clone(listing)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	runtime.KeepAlive(s)
+	return int64(after.HeapAlloc) - int64(before.HeapAlloc)
 }
 
 func BenchmarkPlan(b *testing.B) {
@@ -73,6 +119,26 @@ func BenchmarkPlan(b *testing.B) {
 			big.Plan(&p, &Request{Method: "GET", Target: targets[i%len(targets)], AcceptEncoding: encodings})
 		}
 	})
+}
+
+func BenchmarkPlanOfEncodedFile(b *testing.B) {
+	s := negotiable(b, "")
+	const accept = "gzip, deflate, br, zstd"
+	for name, req := range map[string]Request{
+		"whole":     {Target: "/all.txt", AcceptEncoding: accept},
+		"unchanged": {Target: "/all.txt", AcceptEncoding: accept, IfNoneMatch: s.tagOf("/all.txt", httpsem.Brotli)},
+		"identity":  {Target: "/all.txt"},
+		"parts":     {Target: "/all.txt", AcceptEncoding: accept, Range: "bytes=0-1,3-4"},
+	} {
+		req.Method = "GET"
+		b.Run("answer="+name, func(b *testing.B) {
+			b.ReportAllocs()
+			var p Plan
+			for b.Loop() {
+				s.Plan(&p, &req)
+			}
+		})
+	}
 }
 
 func BenchmarkPlanWithRules(b *testing.B) {

@@ -5,8 +5,10 @@ import (
 	"strings"
 	"testing"
 
-	"berth/assets/manifest"
 	"github.com/google/go-cmp/cmp"
+
+	"berth/assets/httpsem"
+	"berth/assets/manifest"
 )
 
 // render shows a Plan as a response head and what its body is.
@@ -159,18 +161,96 @@ func TestCompileRefuses(t *testing.T) {
 
 func TestPlanAllocatesNothing(t *testing.T) {
 	s := named(t, "/index.html", "/a.txt", "/page.html", "/404.html", "/ö/index.html")
-	for name, req := range map[string]Request{
-		"file":      {Method: "GET", Target: "/a.txt?q"},
-		"page":      {Method: "GET", Target: "/page"},
-		"unchanged": {Method: "GET", Target: "/a.txt", IfNoneMatch: `"a", "b"`},
-		"moved":     {Method: "GET", Target: "/page.html?a=b"},
-		"escaped":   {Method: "GET", Target: "/%C3%B6/../%c3%b6"},
-		"missing":   {Method: "GET", Target: "/x/y/z", AcceptEncoding: "gzip, br, zstd"},
+	noAllocs(t, s, map[string]Request{
+		"file":      {Target: "/a.txt?q"},
+		"page":      {Target: "/page"},
+		"unchanged": {Target: "/a.txt", IfNoneMatch: `"a", "b"`},
+		"moved":     {Target: "/page.html?a=b"},
+		"escaped":   {Target: "/%C3%B6/../%c3%b6"},
+		"missing":   {Target: "/x/y/z", AcceptEncoding: "gzip, br, zstd"},
 		"refused":   {Method: "POST", Target: "/"},
-	} {
+		"parts":     {Target: "/a.txt", Range: "bytes=0-0,2-2,-1"},
+	})
+}
+
+func TestPlanWithListingsAllocatesNothing(t *testing.T) {
+	s := negotiable(t, "/bare.txt\n  Vary: Origin\n")
+	x := openKept(t, replace(t, newTestSite(t, map[string]string{"/app-1.js": "x"}), 7, s, nil, 0))
+	hinted := newTestSite(t, map[string]string{
+		"/p.html": `<link rel=preload href="/a.js" as=script>`, "/based.html": `<base href="/x/"><link rel=preload href="a.js" as=script>`,
+	})
+	const accept = "gzip, deflate, br, zstd"
+	noAllocs(t, s, map[string]Request{
+		"encoded":   {Target: "/all.txt", AcceptEncoding: accept},
+		"unchanged": {Target: "/all.txt", AcceptEncoding: accept, IfNoneMatch: s.tagOf("/all.txt", httpsem.Brotli)},
+		"part":      {Target: "/all.txt", AcceptEncoding: accept, Range: "bytes=1-2", IfRange: s.tagOf("/all.txt", httpsem.Gzip)},
+		"parts":     {Target: "/all.txt", AcceptEncoding: accept, Range: "bytes=1-2,4-5", IfRange: s.tagOf("/all.txt", httpsem.Gzip)},
+		"absent":    {Target: "/lost/x", AcceptEncoding: accept},
+		"fallback":  {Target: "/app", AcceptEncoding: accept},
+		"vary":      {Target: "/bare.txt", AcceptEncoding: accept},
+		"kept":      {Target: "/app-1.js", AcceptEncoding: accept, Kept: x},
+		"not kept":  {Target: "/app-2.js", AcceptEncoding: accept, Kept: x},
+	})
+	noAllocs(t, hinted, map[string]Request{
+		"hints":        {Target: "/p"},
+		"hints, based": {Target: "/based", Host: "docs.example", Scheme: "https", Port: "8443"},
+	})
+}
+
+func noAllocs(t *testing.T, s testSite, requests map[string]Request) {
+	t.Helper()
+	for name, req := range requests {
+		if req.Method == "" {
+			req.Method = "GET"
+		}
 		var p Plan
 		if n := testing.AllocsPerRun(100, func() { s.Plan(&p, &req) }); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}
+
+func TestHints(t *testing.T) {
+	s := newRuledSite(t, map[string]string{
+		"/index.html": `<link rel=preload href="/a.js" as=script>`, "/based.html": `<base href="/x/"><link rel=preload href="a.js" as=script>`,
+		"/404/404.html": `<link rel=preload href="/lost.css" as=style>`, "/page.txt": `<link rel=preload href="/a.js" as=script>`,
+		"/off.html": `<link rel=preload href="/a.js" as=script>`, "/mine.html": `<link rel=preload href="/a.js" as=script>`,
+	}, "", "/off\n  ! Link\n/mine\n  Link: </b.js>; rel=preload\n")
+	const link = `</a.js>; rel="preload"; as=script`
+	for _, tc := range []struct {
+		req  Request
+		want string
+	}{
+		{Request{Target: "/"}, link},
+		{Request{Method: "HEAD", Target: "/"}, link},
+		{Request{Target: "/of/an/application"}, link},
+		{Request{Target: "/", IfNoneMatch: "*"}, ""},
+		{Request{Target: "/", Range: "bytes=0-1"}, ""},
+		{Request{Target: "/index.html"}, ""},
+		{Request{Target: "/404/x"}, ""},
+		{Request{Target: "/page.txt"}, ""},
+		{Request{Target: "/off"}, ""},
+		{Request{Target: "/mine"}, "</b.js>; rel=preload"},
+		{Request{Target: "/based"}, `<https://docs.example/x/a.js>; rel="preload"; as=script`},
+		{Request{Target: "/based", Port: "8443"}, `<https://docs.example:8443/x/a.js>; rel="preload"; as=script`},
+	} {
+		if tc.req.Method == "" {
+			tc.req.Method = "GET"
+		}
+		tc.req.Host, tc.req.Scheme = "docs.example", "https"
+		var p Plan
+		if s.Plan(&p, &tc.req); p.get("Link") != tc.want {
+			t.Errorf("%s %s: %q, want %q", tc.req.Method, tc.req.Target, p.get("Link"), tc.want)
+		}
+	}
+}
+
+func TestNoCORS(t *testing.T) {
+	s := newRuledSite(t, map[string]string{"/a": "a", "/b": "b"}, "", "/b\n  Access-Control-Allow-Origin: https://b.example\n")
+	for target, want := range map[string]string{"/a": "", "/b": "https://b.example", "/c": ""} {
+		var p Plan
+		if s.Plan(&p, &Request{Method: "GET", Target: target, NoCORS: true}); p.get("Access-Control-Allow-Origin") != want {
+			t.Errorf("%s: %q", target, p.get("Access-Control-Allow-Origin"))
 		}
 	}
 }
