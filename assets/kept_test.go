@@ -114,3 +114,18 @@ func TestMissing(t *testing.T) {
 		}
 	}
 }
+
+func TestPage(t *testing.T) {
+	s := newTestSite(t, map[string]string{"/index.html": "x", "/a.txt": "x", "/dir/404.html": "x", "/page.html": "x"})
+	for target, want := range map[string]bool{
+		"/": true, "/page": true, "/of/an/application": true, "/a.txt": false, "/page.html": false, "/dir/none": false,
+	} {
+		for method, req := range map[string]Request{"GET": {}, "HEAD": {}, "PUT": {}, "GET part": {Range: "bytes=0-0"}, "GET again": {IfNoneMatch: "*"}} {
+			var p Plan
+			req.Target, req.Method = target, strings.Fields(method)[0]
+			if s.Plan(&p, &req); p.Page != (want && method != "PUT" && method != "GET part") {
+				t.Errorf("%s %s: %v", method, target, p.Page)
+			}
+		}
+	}
+}
