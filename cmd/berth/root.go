@@ -39,7 +39,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage.`)
 	root.PersistentPreRunE = a.configure
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, err) })
 	root.AddCommand(
-		newServeCommand(a), newDeployCommand(a),
+		newServeCommand(a), newDeployCommand(a), newCheckCommand(a),
 		newProjectCommand(a), newDeploymentCommand(a), newDomainCommand(a), newTokenCommand(a), newAccountCommand(a),
 		newAliasCommand(a), newExplainCommand(a), newFsckCommand(a), newSweepCommand(a), newVersionCommand(a),
 	)

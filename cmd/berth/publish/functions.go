@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 )
 
-// functions names what of the site would need bundling: a root _worker.js that is not empty, or a directory with a
-// function in it. "" if nothing does.
-func (s *Site) functions(dir string) (string, error) {
+// Functions names what of the site would need bundling: a root _worker.js that is not empty, or a directory with a
+// function in it. "" if nothing does; dir is where they would be, "" nowhere.
+func (s *Site) Functions(dir string) (string, error) {
 	if s.Worker != "" {
 		info, err := os.Stat(s.Worker)
 		if err != nil {

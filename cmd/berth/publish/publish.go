@@ -103,10 +103,10 @@ func (p *publisher) read(ctx context.Context) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, line := range site.Skipped {
-		p.report.Step(line)
+	for _, s := range site.Skipped {
+		p.report.Step(s.Why)
 	}
-	functions, err := site.functions(p.FunctionsDir)
+	functions, err := site.Functions(p.FunctionsDir)
 	if err != nil {
 		return nil, err
 	}

@@ -37,12 +37,36 @@ type Site struct {
 	Redirects string
 	Routes    string // _routes.json
 	Worker    string // _worker.js, a file or a directory
-	Skipped   []string
+	Skipped   []Skipped
+	Faults    []*Fault // of a survey: what it went on after, the first maxFaults
+	More      int      // faults beyond those
 }
 
+// Skipped is what is left out though nothing says that it should be.
+type Skipped struct {
+	Path string // as in File
+	Why  string // a line for people
+}
+
+// Fault is what of a directory cannot be deployed.
+type Fault struct {
+	Path string // as in File, or a directory
+	Err  error  // what is wrong and what to do
+}
+
+func (f *Fault) Error() string { return "read the site: " + f.Err.Error() }
+func (f *Fault) Unwrap() error { return f.Err }
+
+const maxFaults = 1_000
+
 // Walk lists dir as `wrangler pages deploy` would: every regular file, dotfiles included and symbolic links followed,
-// without what only the root means something to and what never belongs to a site.
-func Walk(ctx context.Context, dir string) (*Site, error) {
+// without what only the root means something to and what never belongs to a site. It ends with the first Fault.
+func Walk(ctx context.Context, dir string) (*Site, error) { return list(ctx, dir, false) }
+
+// Survey is Walk that goes on after faults, and lists them.
+func Survey(ctx context.Context, dir string) (*Site, error) { return list(ctx, dir, true) }
+
+func list(ctx context.Context, dir string, survey bool) (*Site, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
 		return nil, fmt.Errorf("read the site: %w", shownError(err))
@@ -50,7 +74,7 @@ func Walk(ctx context.Context, dir string) (*Site, error) {
 	if !info.IsDir() {
 		return nil, fmt.Errorf("read the site: %s is a file; give the directory that holds the built site", shown(dir))
 	}
-	w := &walker{ctx: ctx, site: &Site{Dir: dir}}
+	w := &walker{ctx: ctx, site: &Site{Dir: dir}, survey: survey}
 	if err := w.dir("", []os.FileInfo{info}); err != nil {
 		return nil, err
 	}
@@ -61,7 +85,22 @@ func Walk(ctx context.Context, dir string) (*Site, error) {
 type walker struct {
 	ctx     context.Context
 	site    *Site
+	survey  bool
 	entries int
+}
+
+// fault is how the walk goes on after one: nil, or the end of it.
+func (w *walker) fault(rel string, err error) error {
+	f := &Fault{"/" + rel, err}
+	switch {
+	case !w.survey:
+		return f
+	case len(w.site.Faults) == maxFaults:
+		w.site.More++
+	default:
+		w.site.Faults = append(w.site.Faults, f)
+	}
+	return nil
 }
 
 // dir lists one directory; rel is "" or ends without a slash. above holds the directories that contain it, itself last.
@@ -70,11 +109,11 @@ func (w *walker) dir(rel string, above []os.FileInfo) error {
 		return context.Cause(w.ctx)
 	}
 	if len(above) > maxDepth {
-		return fmt.Errorf("read the site: %s is nested more than %d directories deep", shown(filepath.Join(w.site.Dir, rel)), maxDepth)
+		return w.fault(rel, fmt.Errorf("%s is nested more than %d directories deep", shown(filepath.Join(w.site.Dir, rel)), maxDepth))
 	}
 	list, err := os.ReadDir(filepath.Join(w.site.Dir, rel))
 	if err != nil {
-		return fmt.Errorf("read the site: %w", shownError(err))
+		return w.fault(rel, shownError(err))
 	}
 	for _, e := range list {
 		if w.entries++; w.entries > maxEntries {
@@ -98,28 +137,28 @@ func (w *walker) entry(rel string, e fs.DirEntry, above []os.FileInfo) error {
 	}
 	if err != nil {
 		if e.Type()&fs.ModeSymlink != 0 && errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("read the site: the symbolic link %s leads nowhere: mend or remove it", shown(disk))
+			return w.fault(rel, fmt.Errorf("the symbolic link %s leads nowhere: mend or remove it", shown(disk)))
 		}
-		return fmt.Errorf("read the site: %w", shownError(err))
+		return w.fault(rel, shownError(err))
 	}
 	switch {
 	case info.IsDir():
 		if slices.ContainsFunc(above, func(a os.FileInfo) bool { return os.SameFile(a, info) }) {
-			return fmt.Errorf("read the site: the symbolic link %s leads to a directory that contains it", shown(disk))
+			return w.fault(rel, fmt.Errorf("the symbolic link %s leads to a directory that contains it", shown(disk)))
 		}
 		return w.dir(rel, append(slices.Clip(above), info))
 	case !info.Mode().IsRegular():
-		w.site.Skipped = append(w.site.Skipped, fmt.Sprintf("%s is not a regular file (%s): left out", shown(disk), info.Mode().Type()))
+		w.site.Skipped = append(w.site.Skipped, Skipped{"/" + rel, fmt.Sprintf("%s is not a regular file (%s): left out", shown(disk), info.Mode().Type())})
 		return nil
 	}
-	return w.file("/"+rel, disk, info.Size())
+	return w.file(rel, disk, info.Size())
 }
 
-func (w *walker) file(sitePath, disk string, size int64) error {
-	if err := manifest.CheckPath(sitePath); err != nil {
-		return fmt.Errorf("read the site: the name of %q cannot be deployed: %w", disk, err)
+func (w *walker) file(rel, disk string, size int64) error {
+	if err := manifest.CheckPath("/" + rel); err != nil {
+		return w.fault(rel, fmt.Errorf("the name of %q cannot be deployed: %w", disk, err))
 	}
-	w.site.Files = append(w.site.Files, &File{Path: sitePath, Disk: disk, Size: size})
+	w.site.Files = append(w.site.Files, &File{Path: "/" + rel, Disk: disk, Size: size})
 	return nil
 }
 

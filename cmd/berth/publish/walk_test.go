@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -131,7 +132,7 @@ func TestNamesStayInTheirLine(t *testing.T) {
 	if err != nil || len(site.Skipped) != 1 {
 		t.Fatalf("%v, %v", site, err)
 	}
-	texts := map[string]string{"skipped": site.Skipped[0]}
+	texts := map[string]string{"skipped": site.Skipped[0].Why}
 
 	file := &File{Path: "/" + name, Disk: filepath.Join(dir, "gone"+name), Size: 2}
 	large := &Site{Files: []*File{file}}
@@ -151,5 +152,35 @@ func TestNamesStayInTheirLine(t *testing.T) {
 		if strings.Contains(text, "\n") || !strings.Contains(text, `a\n::error::b`) {
 			t.Errorf("%s: %q", what, text)
 		}
+	}
+}
+
+// A survey goes on where a walk ends, and has the same files.
+func TestSurvey(t *testing.T) {
+	dir := writeTree(t, map[string]string{"a": "x", "b\xff": "x", "c/gone": "-> nowhere", "c/loop": "-> ..", "d": "x"})
+	if _, err := Walk(t.Context(), dir); err == nil {
+		t.Error("a walk went on")
+	}
+	site, err := Survey(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var faults []string
+	for _, f := range site.Faults {
+		faults = append(faults, f.Path)
+	}
+	if d := cmp.Diff([][]string{{"/a", "/d"}, {"/b\xff", "/c/gone", "/c/loop"}}, [][]string{paths(site), faults}); d != "" {
+		t.Errorf("files, faults (-want +got)\n%s", d)
+	}
+}
+
+func TestSurveyIsBounded(t *testing.T) {
+	files := map[string]string{}
+	for i := range maxFaults + 3 {
+		files[fmt.Sprintf("gone%d", i)] = "-> nowhere"
+	}
+	site, err := Survey(t.Context(), writeTree(t, files))
+	if err != nil || len(site.Faults) != maxFaults || site.More != 3 {
+		t.Errorf("%d faults and %d more, %v", len(site.Faults), site.More, err)
 	}
 }
