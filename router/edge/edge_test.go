@@ -194,6 +194,11 @@ func start(t testing.TB, w *world, opts Options) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveOn(t, s, ln, log)
+}
+
+func serveOn(t testing.TB, s *Server, ln net.Listener, log *logBuffer) *running {
+	t.Helper()
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ln) }()
 	t.Cleanup(func() {
