@@ -211,6 +211,28 @@ func TestVaryAndRules(t *testing.T) {
 	}
 }
 
+// What a rule says of a file's type and coding is about the file, not about the form that it is sent in.
+func TestRulesAndTheFormThatIsSent(t *testing.T) {
+	s := negotiable(t, "/all.txt\n  Content-Type: text/x-play\n  Content-Encoding: x-ours\n/gz.txt\n  ! Content-Encoding\n  ! Content-Type\n")
+	for _, tc := range []struct {
+		req            Request
+		kind, encoding string
+	}{
+		{Request{Target: "/all.txt"}, "text/x-play", "x-ours"},
+		{Request{Target: "/all.txt", Range: "bytes=0-0"}, "text/x-play", "x-ours"},
+		{Request{Target: "/all.txt", AcceptEncoding: "br"}, "text/x-play", "br"},
+		{Request{Target: "/all.txt", Range: "bytes=0-0,2-2"}, "multipart/byteranges; boundary=berth-" + strings.Trim(s.tagOf("/all.txt", 0), `"`), ""},
+		{Request{Target: "/gz.txt"}, "", ""},
+		{Request{Target: "/gz.txt", AcceptEncoding: "gzip"}, "", "gzip"},
+	} {
+		tc.req.Method = "GET"
+		var p Plan
+		if s.Plan(&p, &tc.req); p.get("Content-Type") != tc.kind || p.get("Content-Encoding") != tc.encoding {
+			t.Errorf("%+v: %q in %q", tc.req, p.get("Content-Type"), p.get("Content-Encoding"))
+		}
+	}
+}
+
 func TestPartsOfACoding(t *testing.T) {
 	s := negotiable(t, "")
 	var p Plan

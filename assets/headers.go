@@ -1,5 +1,7 @@
 package assets
 
+import "berth/assets/httpsem"
+
 // applyHeaders carries out the rules of _headers that match the host and the encoded path that was asked for.
 func (s *Site) applyHeaders(dst *Plan, req *Request, path string) {
 	var lines map[string][]int
@@ -9,9 +11,9 @@ func (s *Site) applyHeaders(dst *Plan, req *Request, path string) {
 	s.headers.Apply(&dst.changes, req.Host, path)
 	for i := range dst.changes.List {
 		c := &dst.changes.List[i]
-		if dst.fallback && c.Add && keepsLong(c.Name, c.Value) {
+		if why := dst.whyNot(c.Name, c.Add, c.Value); why != "" {
 			if t := dst.Trace; t != nil {
-				t.say(StageHeaders, "%s is not set: the next deployment may bring the file that the fallback stands for", c.Name)
+				t.say(StageHeaders, "%s is left alone: %s", c.Name, why)
 			}
 			continue
 		}
@@ -26,4 +28,17 @@ func (s *Site) applyHeaders(dst *Plan, req *Request, path string) {
 			t.originateRule(c, lines)
 		}
 	}
+}
+
+// whyNot says why a rule must not have its way with a field of this response; empty: it may.
+func (p *Plan) whyNot(name string, set bool, value []byte) string {
+	switch {
+	case p.fallback && set && keepsLong(name, value):
+		return "the next deployment may bring the file that the fallback stands for"
+	case p.Body.Kind == BodyMultipart && (name == "Content-Type" || name == "Content-Encoding"):
+		return "it says how the parts are told apart, and has a coding in each"
+	case p.Body.Kind == BodyBlob && name == "Content-Encoding" && p.answer.ETag.Encoding != httpsem.Identity:
+		return "the server chose the coding"
+	}
+	return ""
 }

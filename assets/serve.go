@@ -148,15 +148,14 @@ func (s *Site) hint(dst *Plan, req *Request, f *file) {
 	dst.add("Link", link)
 }
 
-// serveKept answers with a file of an earlier deployment, if one is kept for the path. A page never is: it would show what
-// has been taken back.
+// serveKept answers with a file of an earlier deployment, if one is kept for the path. A page never is (kept.Keepable): it
+// would show what has been taken back.
 func (s *Site) serveKept(dst *Plan, req *Request, path string) bool {
 	if req.Kept == nil {
 		return false
 	}
 	k, ok := req.Kept.Lookup(path, req.Now)
-	typ := httpsem.MediaTypeOf(path)
-	if !ok || strings.HasPrefix(typ.String(), "text/html") {
+	if !ok {
 		if t := dst.Trace; t != nil {
 			t.say(StageKept, "no earlier deployment's file is kept for %q", path)
 		}
@@ -166,6 +165,6 @@ func (s *Site) serveKept(dst *Plan, req *Request, path string) bool {
 		t.say(StageKept, "%q of deployment %d is kept until %s", k.Path, k.Source, time.Unix(k.Until, 0).UTC().Format(time.RFC3339))
 	}
 	dst.from, dst.KeptSource = fromKept, k.Source
-	s.serve(dst, req, &file{Entry: k.Entry, no: notOurs, typ: typ})
+	s.serve(dst, req, &file{Entry: k.Entry, no: notOurs, typ: httpsem.MediaTypeOf(k.Path)})
 	return true
 }

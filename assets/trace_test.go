@@ -48,19 +48,22 @@ headers: removes Referrer-Policy (_headers:4)
 headers: sets X-All (_headers:2)
 headers: sets Set-Cookie (_headers:3)
 headers: "/start" matches (_headers:5)
+headers: removes Set-Cookie (_headers:9)
 headers: sets X-All (_headers:6)
 headers: sets Set-Cookie (_headers:7)
+headers: sets Cache-Control (_headers:8)
+headers: sets Content-Encoding (_headers:10)
+headers: Content-Encoding is left alone: the server chose the coding
 Content-Type from file
 Content-Encoding from file
 Accept-Ranges from file
 ETag from file
-Cache-Control from file
 Link from file
 Access-Control-Allow-Origin from default
 X-Content-Type-Options from default
 X-All from rule _headers:2 _headers:6
-Set-Cookie from rule _headers:3
 Set-Cookie from rule _headers:7
+Cache-Control from rule _headers:8
 Vary from server
 `},
 		"a redirect": {Request{Target: "/old/x", NoCORS: true}, `
@@ -112,7 +115,8 @@ Set-Cookie from rule _headers:3
 				"/page.html": `<link rel=preload as=script href="/a.js">` + strings.Repeat("-", 31), "/lost/404.html": "lost",
 			}, map[string][]httpsem.Encoding{"/page.html": {httpsem.Brotli}}, Input{
 				Redirects: []byte("# moved\n/start /page 200\n/old/* /new/:splat 301\n/at/:host https://:host.example/\n"),
-				Headers:   []byte("/*\n  X-All: 1\n  Set-Cookie: a=1\n  ! Referrer-Policy\n/start\n  X-All: 2\n  Set-Cookie: b=2\n"),
+				Headers: []byte("/*\n  X-All: 1\n  Set-Cookie: a=1\n  ! Referrer-Policy\n/start\n  X-All: 2\n  Set-Cookie: b=2\n" +
+					"  Cache-Control: no-cache\n  ! Set-Cookie\n  Content-Encoding: x\n"),
 			})
 			page, _ := s.files.Lookup("/page.html")
 			_, size, _ := s.variants.At(page, httpsem.Brotli)
@@ -136,25 +140,26 @@ Set-Cookie from rule _headers:3
 
 func TestTraceOfTheRest(t *testing.T) {
 	old := newTestSite(t, map[string]string{"/app-1.js": "x"})
-	s := newRuledSite(t, map[string]string{"/index.html": "x", "/page.html": "x"}, "", "/*\n  Cache-Control: immutable\n")
+	s := newRuledSite(t, map[string]string{"/index.html": "x", "/page.html": "x"}, "", "/*\n  Cache-Control: immutable\n  Set-Cookie: a=1\n  Set-Cookie: b=2\n")
 	x := openKept(t, replace(t, old, 7, s, nil, 0))
 	for want, req := range map[string]Request{
 		`kept file: "/app-1.js" of deployment 7 is kept until 1970-01-08T00:00:00Z`: {Target: "/app-1.js", Kept: x},
 		"ETag from kept file": {Target: "/app-1.js", Kept: x},
-		`kept file: no earlier deployment's file is kept for "/app-2.js"`:                                        {Target: "/app-2.js", Kept: x},
-		`not found: the fallback /index.html is of no use as "script": 404`:                                      {Target: "/app-2.js", SecFetchDest: "script"},
-		"not found: no 404.html above the path: /index.html is the fallback of a single-page application":        {Target: "/x"},
-		"headers: Cache-Control is not set: the next deployment may bring the file that the fallback stands for": {Target: "/x"},
-		"Cache-Control from fallback":                      {Target: "/x"},
-		`method: "PUT" is neither GET nor HEAD: 405`:       {Method: "PUT", Target: "/"},
-		"Allow from method":                                {Method: "PUT", Target: "/"},
-		`file: "/page.html" has a canonical form: 308`:     {Target: "/page.html"},
-		"Location from move":                               {Target: "/page.html"},
-		"redirects: none of 0 rules matches":               {Target: "/"},
-		"negotiation: 412: If-Match names another form":    {Target: "/", IfMatch: `"x"`, Range: "bytes=0-0"},
-		`negotiation: the request says Range: "bytes=0-0"`: {Target: "/", Range: "bytes=0-0"},
-		"negotiation: 206 with identity":                   {Target: "/", Range: "bytes=0-0"},
-		"Cache-Control from rule _headers:2":               {Target: "/"},
+		`kept file: no earlier deployment's file is kept for "/app-2.js"`:                                           {Target: "/app-2.js", Kept: x},
+		`not found: the fallback /index.html is of no use as "script": 404`:                                         {Target: "/app-2.js", SecFetchDest: "script"},
+		"not found: no 404.html above the path: /index.html is the fallback of a single-page application":           {Target: "/x"},
+		"headers: Cache-Control is left alone: the next deployment may bring the file that the fallback stands for": {Target: "/x"},
+		"Cache-Control from fallback":                                      {Target: "/x"},
+		`method: "PUT" is neither GET nor HEAD: 405`:                       {Method: "PUT", Target: "/"},
+		"Allow from method":                                                {Method: "PUT", Target: "/"},
+		`file: "/page.html" has a canonical form: 308`:                     {Target: "/page.html"},
+		"Location from move":                                               {Target: "/page.html"},
+		"redirects: none of 0 rules matches":                               {Target: "/"},
+		"negotiation: 412: If-Match names another form":                    {Target: "/", IfMatch: `"x"`, Range: "bytes=0-0"},
+		`negotiation: the request says Range: "bytes=0-0"`:                 {Target: "/", Range: "bytes=0-0"},
+		"negotiation: 206 with identity":                                   {Target: "/", Range: "bytes=0-0"},
+		"Set-Cookie from rule _headers:3\nSet-Cookie from rule _headers:4": {Target: "/"},
+		"Cache-Control from rule _headers:2":                               {Target: "/"},
 	} {
 		if req.Method == "" {
 			req.Method = "GET"
