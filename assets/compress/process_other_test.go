@@ -1,0 +1,5 @@
+//go:build !linux
+
+package compress
+
+func reportPriority() int { return 1 }
