@@ -24,6 +24,7 @@ const (
 	ProblemHints      = "hints"      // early hints are damaged, or not of their deployment's manifest
 	ProblemBlob       = "blob"       // bytes that a record names are missing or not those
 	ProblemProof      = "proof"      // what an account believes of an asset is not true
+	ProblemEncoding   = "encoding"   // an encoded form is not of its file, or a listing of them is damaged
 )
 
 // Problem is something that the store or the blobs have wrong.
@@ -49,7 +50,10 @@ type FsckReport struct {
 	BlobBytes   int64          `json:"blob_bytes"`
 	Claims      int            `json:"claims"`
 	Proofs      int            `json:"proofs"`
-	Stale       int            `json:"stale"` // claims and proofs whose blob a sweep took: harmless
+	Listings    int            `json:"listings"` // of encoded forms
+	Variants    int            `json:"variants"` // forms that they name
+	Encoded     int            `json:"encoded"`  // blobs of which it is known what forms they have
+	Stale       int            `json:"stale"`    // claims, proofs and forms whose blob a sweep took: harmless
 	Problems    int            `json:"problems"`
 }
 
@@ -68,7 +72,7 @@ func (s *Service) Fsck(ctx context.Context, o FsckOptions, report func(Problem))
 	f := &fsck{svc: s, rd: &snap.Reader, opts: o, tell: report, sizes: newSizeSet(), hinted: newSizeSet()}
 	f.sum.Revision = snap.Revision()
 	for _, step := range []func(context.Context) error{
-		f.accounts, f.projects, f.owners, f.deployments, f.indexFaults, f.routes, f.claims, f.proofs, f.blobs,
+		f.accounts, f.projects, f.owners, f.deployments, f.indexFaults, f.routes, f.claims, f.proofs, f.encodings, f.encoded, f.blobs,
 	} {
 		if err := step(ctx); err != nil {
 			return f.sum, fmt.Errorf("fsck: %w", err)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -44,6 +45,11 @@ type Options struct {
 	// never. No project and no site can have it longer.
 	KeepAssets time.Duration
 
+	// CompressWorkers is how many files are encoded at a time, default one for each processor; negative: none.
+	CompressWorkers int
+	// CompressMaxBytes is the largest file that is encoded, default 16 MiB.
+	CompressMaxBytes int64
+
 	// Rules are the limits of rule files. Whoever serves the deployments must compile them with the same ones.
 	Rules rules.Options
 }
@@ -78,6 +84,8 @@ func (o *Options) setDefaults() {
 	o.MaxDomains = cmp.Or(o.MaxDomains, 100)
 	o.DomainTimeout = cmp.Or(o.DomainTimeout, 5*time.Second)
 	o.KeepAssets = cmp.Or(o.KeepAssets, 7*24*time.Hour)
+	o.CompressWorkers = cmp.Or(o.CompressWorkers, runtime.NumCPU())
+	o.CompressMaxBytes = cmp.Or(o.CompressMaxBytes, 16<<20)
 }
 
 // check reports every fault at once.
@@ -95,7 +103,8 @@ func (o *Options) check() error {
 		"MaxRedirectsDynamic": int64(o.Rules.MaxRedirectsDynamic), "MaxRedirectLine": int64(o.Rules.MaxRedirectLine),
 		"MaxHeaderRules": int64(o.Rules.MaxHeaderRules), "MaxHeaderLine": int64(o.Rules.MaxHeaderLine),
 		"MaxHeadersBytes": int64(o.Rules.MaxHeadersBytes), "MaxRoutesRules": int64(o.Rules.MaxRoutesRules),
-		"MaxRouteLength": int64(o.Rules.MaxRouteLength),
+		"CompressMaxBytes": o.CompressMaxBytes,
+		"MaxRouteLength":   int64(o.Rules.MaxRouteLength),
 	} {
 		if v < 0 {
 			faults = append(faults, fmt.Errorf("control: %s is negative", name))

@@ -23,6 +23,8 @@ type publication struct {
 	bytes     uint64
 	site      store.SiteSettings // of its berth.toml
 	notes     []string           // on its rule files
+	forms     encodedForms
+	waits     queued // for its encoded forms
 }
 
 // createDeployment does all of its work in the one call: when it is answered the site is live, or nothing has happened.
@@ -62,6 +64,9 @@ func (s *Service) publish(ctx context.Context, p store.Project, form deploymentF
 	if err := pr.findHints(ctx); err != nil {
 		return deploymentObject{}, err
 	}
+	if err := pub.findForms(ctx, batch); err != nil {
+		return deploymentObject{}, err
+	}
 	if err := pub.store(batch); err != nil {
 		return deploymentObject{}, err
 	}
@@ -69,7 +74,7 @@ func (s *Service) publish(ctx context.Context, p store.Project, form deploymentF
 	if err != nil {
 		return deploymentObject{}, err
 	}
-	pub.notes = append(pub.form.Notes, notes...)
+	pub.notes = append(append(pub.form.Notes, notes...), pub.forms.notes...)
 	var done deploymentObject
 	_, err = s.deps.Store.Update(ctx, func(tx *store.Tx) (err error) {
 		done, err = pub.commit(ctx, tx)
@@ -78,6 +83,7 @@ func (s *Service) publish(ctx context.Context, p store.Project, form deploymentF
 	if err != nil {
 		return deploymentObject{}, err
 	}
+	pub.wakeEncoding()
 	return done, nil
 }
 
@@ -200,7 +206,7 @@ func (pub *publication) commit(ctx context.Context, tx *store.Tx) (deploymentObj
 		rs = append(rs, more...)
 	}
 	rs = append(rs, hostRoute(s.deploymentHost(p, d), store.ClassDeployment, p.No, d.No))
-	if err := errors.Join(tx.PutDeployment(d, pub.log(p, d, notes)), tx.PutProject(p), pub.prover.record(tx)); err != nil {
+	if err := errors.Join(tx.PutDeployment(d, pub.log(p, d, notes)), tx.PutProject(p), pub.prover.record(tx), pub.recordForms(tx, d)); err != nil {
 		return none, fmt.Errorf("write the deployment: %w", err)
 	}
 	if err := s.applyRoutes(ctx, tx, p.No, rs); err != nil {

@@ -17,6 +17,7 @@ func (s *Service) Run(ctx context.Context) error {
 	var maintenance error
 	wg.Go(func() { s.runTokenUses(ctx) })
 	wg.Go(func() { s.runDomains(ctx) })
+	wg.Go(func() { s.encodings.run(ctx) })
 	wg.Go(func() { maintenance = s.runMaintenance(ctx) })
 	wg.Wait()
 	if errors.Is(maintenance, context.Canceled) {

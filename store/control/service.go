@@ -52,6 +52,7 @@ type Deps struct {
 	Log      *slog.Logger
 	Now      func() time.Time // nil: time.Now
 	Rand     io.Reader        // nil: crypto/rand
+	Encoder  Encoder          // nil: files are served as they were uploaded, and as encoded by CI
 	// SealingKey seals env vars and secrets at rest (AES-256-GCM); UploadKey signs upload JWTs (HS256).
 	SealingKey, UploadKey [32]byte
 }
@@ -69,6 +70,8 @@ type Service struct {
 	sealer  sealer
 	domains domainQueue
 	kept    keptAssets
+
+	encodings *encodings
 
 	upkeep upkeep // keeps the sweep off what publications need; its zero value works
 }
@@ -99,7 +102,7 @@ func New(deps Deps, opts Options) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("control: sealing key: %w", err)
 	}
-	return &Service{
+	s := &Service{
 		deps:    deps,
 		opts:    opts,
 		slots:   make(chan struct{}, opts.MaxConcurrentCalls),
@@ -107,7 +110,11 @@ func New(deps Deps, opts Options) (*Service, error) {
 		sealer:  sealer,
 		domains: domainQueue{waiting: make(map[domainID]time.Time)},
 		kept:    keptAssets{last: make(map[store.ProjectNo]keptSet)},
-	}, nil
+	}
+	if s.encodings, err = newEncodings(s); err != nil {
+		return nil, fmt.Errorf("control: %w", err)
+	}
+	return s, nil
 }
 
 func (d *Deps) setDefaults() {

@@ -30,6 +30,7 @@ type SweepReport struct {
 	InUse        int   `json:"in_use"`        // wanted by somebody while it was being removed
 	Claims       int   `json:"claims"`        // dropped: blob or project gone, or too old
 	Proofs       int   `json:"proofs"`        // dropped: blob gone
+	Encoded      int   `json:"encoded"`       // changed or dropped: blob or its encoded forms gone
 	DryRun       bool  `json:"dry_run"`
 }
 
@@ -57,6 +58,7 @@ type sweep struct {
 	opts   SweepOptions
 	cutoff time.Time
 	report SweepReport
+	spoilt []store.Variants // listings that cannot be read
 }
 
 func (w *sweep) run(ctx context.Context) error {
@@ -78,6 +80,12 @@ func (w *sweep) run(ctx context.Context) error {
 	err := w.dropClaims(ctx)
 	if err == nil {
 		err = w.dropProofs(ctx)
+	}
+	if err == nil {
+		err = w.dropEncoded(ctx)
+	}
+	if err == nil {
+		err = w.mendListings(ctx)
 	}
 	// On a disk that was full the room which the blobs had is what is wanted; what the store says of them can wait.
 	if errors.Is(err, store.ErrDiskFull) {
@@ -107,7 +115,7 @@ func (w *sweep) mark(ctx context.Context) error {
 			return fmt.Errorf("manifest of deployment %s: %w", d.UUID.String(), err)
 		}
 	}
-	return nil
+	return w.markListings(ctx, snap)
 }
 
 const markBatch = 1024 // digests marked under one lock

@@ -1,0 +1,344 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"berth/assets/blob"
+	"berth/assets/compress"
+	"berth/assets/httpsem"
+	"berth/assets/manifest"
+	"berth/store"
+)
+
+// A chunk is what one worker makes durable and records together: large enough for a few flushes of the disk per thousand
+// files, small enough to lose little at a kill.
+const (
+	chunkFiles = 256
+	chunkBytes = 8 << 20 // before encoding
+	chunkTime  = 5 * time.Second
+)
+
+// makeAll makes what is missing, with all workers.
+func (t *encodeTask) makeAll(ctx context.Context) error {
+	if len(t.todo) == 0 {
+		return nil
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for range min(t.job.workers(), len(t.todo)) {
+		g.Go(func() error { return t.work(ctx) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if t.leave.Load() && int(t.next.Load()) < len(t.todo) {
+		return errGiveWay
+	}
+	return nil
+}
+
+func (t *encodeTask) work(ctx context.Context) error {
+	for {
+		if err := t.job.svc.mayStore(ctx); err != nil {
+			return err
+		}
+		c := &encodeChunk{task: t, batch: t.job.svc.deps.Blobs.NewBatch()}
+		more, err := c.fill(ctx)
+		if err == nil {
+			err = c.commit(ctx)
+		}
+		c.batch.Abort()
+		if err != nil || !more {
+			return err
+		}
+		if err := t.publishDue(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// take is the next file, nil if there is none or another deployment goes first.
+func (t *encodeTask) take() *encodeFile {
+	if news := t.job.queue.news.Load(); t.seen.Swap(news) != news && t.job.queue.better(t.q, t.job.svc.now()) {
+		t.leave.Store(true)
+	}
+	if t.leave.Load() {
+		return nil
+	}
+	i := t.next.Add(1) - 1
+	if i >= int64(len(t.todo)) {
+		return nil
+	}
+	return t.todo[i]
+}
+
+// encodeChunk is what one worker has in hand.
+type encodeChunk struct {
+	task  *encodeTask
+	batch *blob.Batch
+	made  []madeFile
+	bytes int64
+}
+
+// madeFile is a file with the forms that were made now.
+type madeFile struct {
+	file   *encodeFile
+	record store.Encoded
+	fresh  httpsem.EncodingSet
+}
+
+func (c *encodeChunk) fill(ctx context.Context) (more bool, err error) {
+	began := c.task.job.svc.now()
+	for len(c.made) < chunkFiles && c.bytes < chunkBytes && c.task.job.svc.now().Sub(began) < chunkTime {
+		f := c.task.take()
+		if f == nil {
+			return false, nil
+		}
+		if err := c.encode(ctx, f); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// encode makes the missing forms of a file. An error is one of the disk, or of an encoder that does not work at all.
+func (c *encodeChunk) encode(ctx context.Context, f *encodeFile) error {
+	src, err := c.task.job.svc.deps.Blobs.Open(f.blob.Digest, f.blob.Size)
+	if errors.Is(err, blob.ErrNotFound) || errors.Is(err, blob.ErrCorrupt) {
+		return nil // nobody can be served it; when it is uploaded again, its next deployment has it encoded
+	}
+	if err != nil {
+		return fmt.Errorf("encode: %w", err)
+	}
+	defer src.Close() // read only: nothing to lose
+	m := madeFile{file: f, record: f.record}
+	for _, e := range codings {
+		if !f.missing.Has(e) {
+			continue
+		}
+		ref, err := c.make(ctx, src, e)
+		switch bad := (*fileError)(nil); {
+		case errors.As(err, &bad):
+			ref = c.task.failed(f, e, bad.err)
+		case err != nil:
+			return err
+		case stored(ref):
+			m.fresh = m.fresh.With(e)
+		default:
+			c.task.job.stats.refused.Add(1)
+		}
+		*formIn(&m.record, e) = ref
+	}
+	c.made = append(c.made, m)
+	c.bytes += f.blob.Size
+	return nil
+}
+
+// fileError says that one coding of one file cannot be made, while others can.
+type fileError struct{ err error }
+
+func (e *fileError) Error() string { return e.err.Error() }
+
+// make writes one form into the batch. The zero value: it saves too little.
+func (c *encodeChunk) make(ctx context.Context, src blob.File, e httpsem.Encoding) (store.FileRef, error) {
+	w, err := c.batch.Create()
+	if err != nil {
+		return store.FileRef{}, fmt.Errorf("encode: %w", err)
+	}
+	defer w.Abort() // after Finish it does nothing
+	in, out := &heedfulReader{r: io.NewSectionReader(src, 0, src.Size())}, &savingWriter{w: w, identity: src.Size()}
+	err = callEncoder(ctx, c.task.job.svc.deps.Encoder, out, in, src.Size(), e)
+	switch {
+	case ctx.Err() != nil:
+		return store.FileRef{}, ctx.Err()
+	case out.err != nil:
+		return store.FileRef{}, fmt.Errorf("store an encoded form: %w", out.err)
+	case in.err != nil:
+		return store.FileRef{}, fmt.Errorf("encode: %w", in.err)
+	case err != nil:
+		return store.FileRef{}, c.blame(ctx, e, err)
+	case !compress.Worth(src.Size(), out.n):
+		return store.FileRef{}, nil
+	}
+	var ref store.FileRef
+	if ref.Digest, ref.Size, err = w.Finish(); err != nil {
+		return store.FileRef{}, fmt.Errorf("store an encoded form: %w", err)
+	}
+	return ref, nil
+}
+
+// blame finds out whether it is the file or the encoder: a broken encoder must not have every file given up.
+func (c *encodeChunk) blame(ctx context.Context, e httpsem.Encoding, cause error) error {
+	const probe = "berth berth berth berth berth berth berth berth"
+	err := callEncoder(ctx, c.task.job.svc.deps.Encoder, io.Discard, strings.NewReader(probe), int64(len(probe)), e)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return fmt.Errorf("the encoder does not work: %w", cause)
+	}
+	return &fileError{cause}
+}
+
+func callEncoder(ctx context.Context, enc Encoder, dst io.Writer, src io.Reader, size int64, e httpsem.Encoding) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("the encoder panicked: %v", v)
+		}
+	}()
+	return enc.Encode(ctx, dst, src, size, e)
+}
+
+// heedfulReader remembers a failed read: an encoder may hide it.
+type heedfulReader struct {
+	r   io.Reader
+	err error
+}
+
+func (h *heedfulReader) Read(p []byte) (int, error) {
+	n, err := h.r.Read(p)
+	if err != nil && err != io.EOF {
+		h.err = err
+	}
+	return n, err
+}
+
+// savingWriter passes on what is worth keeping. The rest of what is not is dropped, not refused: an encoder in another
+// process would have to be killed for it.
+type savingWriter struct {
+	w        *blob.Writer
+	identity int64
+	n        int64
+	err      error // of the disk
+}
+
+func (s *savingWriter) Write(p []byte) (int, error) {
+	if s.n += int64(len(p)); s.err == nil && compress.Worth(s.identity, s.n) {
+		if _, s.err = s.w.Write(p); s.err != nil {
+			return 0, s.err
+		}
+	}
+	return len(p), s.err
+}
+
+// commit makes the chunk durable, looks whether each form decodes to its file, and records it.
+func (c *encodeChunk) commit(ctx context.Context) error {
+	if len(c.made) == 0 {
+		return nil
+	}
+	t := c.task
+	var ds []manifest.Digest
+	for _, m := range c.made {
+		for _, e := range codings {
+			if m.fresh.Has(e) {
+				ds = append(ds, formIn(&m.record, e).Digest)
+			}
+		}
+	}
+	t.hold.add(ds...)
+	if err := c.batch.Commit(); err != nil {
+		return fmt.Errorf("make encoded forms durable: %w", err)
+	}
+	for i := range c.made {
+		if err := c.prove(ctx, &c.made[i]); err != nil {
+			return err
+		}
+	}
+	_, err := t.job.svc.deps.Store.Update(ctx, func(tx *store.Tx) error {
+		if err := t.stillThere(tx); err != nil {
+			return err
+		}
+		for i := range c.made {
+			c.made[i].record.Made = t.job.svc.now()
+			if err := tx.PutEncoded(c.made[i].record); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("record encoded forms: %w", err)
+	}
+	t.took(c.made)
+	return nil
+}
+
+// prove decodes each new form and compares: what is served must be the file, whatever bug an encoder has.
+func (c *encodeChunk) prove(ctx context.Context, m *madeFile) error {
+	for _, e := range codings {
+		if !m.fresh.Has(e) {
+			continue
+		}
+		r := formIn(&m.record, e)
+		same, err := decodes(ctx, c.task.job.svc.deps.Blobs, *r, e, m.file.blob)
+		if err != nil {
+			return fmt.Errorf("check an encoded form: %w", err)
+		}
+		if !same {
+			*r = c.task.failed(m.file, e, errors.New("what the encoder made does not decode to the file"))
+		}
+	}
+	return nil
+}
+
+// decodes says whether a blob is the coded form of another.
+func decodes(ctx context.Context, blobs *blob.Dir, coded store.FileRef, e httpsem.Encoding, identity store.FileRef) (bool, error) {
+	c, err := blobs.Open(coded.Digest, coded.Size)
+	if err != nil {
+		return false, err
+	}
+	defer c.Close() // read only: nothing to lose
+	f, err := blobs.Open(identity.Digest, identity.Size)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close() // likewise
+	return compress.Same(ctx, io.NewSectionReader(c, 0, coded.Size), e, io.NewSectionReader(f, 0, identity.Size), identity.Size)
+}
+
+// took puts what was recorded into the files, for the listing.
+func (t *encodeTask) took(made []madeFile) {
+	n := &t.job.stats
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, m := range made {
+		m.file.record = m.record
+		best := m.file.blob.Size
+		for _, e := range codings {
+			if r := formIn(&m.record, e); m.fresh.Has(e) && stored(*r) {
+				n.variants.Add(1)
+				n.bytesOut.Add(uint64(r.Size))
+				best = min(best, r.Size)
+				t.job.failures.forget(formID{m.file.blob.Digest, e})
+			}
+		}
+		n.blobs.Add(1)
+		n.bytesIn.Add(uint64(m.file.blob.Size))
+		t.before += m.file.blob.Size
+		t.after += best
+	}
+}
+
+// failed counts a failure and says what to record: to be tried again, or no form at all after too many tries.
+func (t *encodeTask) failed(f *encodeFile, e httpsem.Encoding, cause error) store.FileRef {
+	t.job.stats.failures.Add(1)
+	tries := t.job.failures.add(formID{f.blob.Digest, e})
+	if tries >= maxEncodeTries {
+		t.job.svc.deps.Log.Warn("a file cannot be encoded and is served as it is", slog.String("blob", f.blob.Digest.String()),
+			slog.String("coding", e.String()), slog.Any("error", cause))
+		return store.FileRef{}
+	}
+	t.mu.Lock()
+	t.tries = max(t.tries, tries)
+	t.mu.Unlock()
+	t.job.svc.deps.Log.Debug("a file could not be encoded and will be tried again", slog.String("blob", f.blob.Digest.String()),
+		slog.String("coding", e.String()), slog.Any("error", cause))
+	return notMade(f.blob.Digest)
+}
