@@ -267,7 +267,11 @@ func TestRemember(t *testing.T) {
 
 func expect(t *testing.T, doc string, want Found) {
 	t.Helper()
-	got, err := Parse(iotest.OneByteReader(strings.NewReader(doc)), Options{})
+	r := io.Reader(strings.NewReader(doc))
+	if len(doc) < maxToken {
+		r = iotest.OneByteReader(r) // no token may depend on where a read ends
+	}
+	got, err := Parse(r, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -158,6 +158,11 @@ func TestDamage(t *testing.T) {
 	if _, err := Open(raw, 71); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("another manifest: %v", err)
 	}
+	moved := slices.Clone(raw) // the hint of the last entry becomes one of an entry that there is not
+	moved[headerLen+blockLen] <<= 1
+	if _, err := Open(moved, 70); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("an entry beyond the manifest: %v", err)
+	}
 	newer := slices.Clone(raw)
 	newer[len(magic)]++
 	if _, err := Open(newer, 70); !errors.Is(err, ErrNewerFormat) {
