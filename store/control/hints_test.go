@@ -75,7 +75,7 @@ func TestHintsAreFoundAtDeploy(t *testing.T) {
 }
 
 // pathOfBlob is where a blob lies.
-func (s *testService) blobFile(d manifest.Digest) string {
+func (s *testService) pathOfBlob(d manifest.Digest) string {
 	return filepath.Join(s.opts.DataDir, "blobs", d.String()[:2], d.String()[2:])
 }
 
