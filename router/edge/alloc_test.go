@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"berth/store"
 )
 
 // The race detector makes sync.Pool lose objects on purpose, so that this cannot hold with it.
@@ -25,7 +27,7 @@ func TestHandlerAllocatesNothing(t *testing.T) {
 		"absolute": {request: strings.Replace(browserRequest, "GET /", "GET http://docs.pages.example/", 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHandlerRun(t, start(t, benchWorld(t), tt.opts), tt.request)
+			h := newHandlerRun(t, start(t, benchWorld(t), tt.opts), tt.request, 200)
 			if n := testing.AllocsPerRun(2000, func() { h.reset(); h.run() }); n != 0 {
 				t.Errorf("%v allocations", n)
 			}
@@ -35,7 +37,7 @@ func TestHandlerAllocatesNothing(t *testing.T) {
 
 // An unknown host is what strangers can ask for most.
 func TestUnknownHostAllocatesNothing(t *testing.T) {
-	h := newHandlerRun(t, start(t, benchWorld(t), Options{AccessLog: io.Discard}), browserRequest)
+	h := newHandlerRun(t, start(t, benchWorld(t), Options{AccessLog: io.Discard}), browserRequest, 200)
 	h.ctx.Request.Header.SetHost("other.example")
 	if n := testing.AllocsPerRun(2000, func() { h.reset(); h.run() }); n != 0 {
 		t.Errorf("%v allocations", n)
@@ -59,5 +61,32 @@ func TestLoopbackAllocatesNothing(t *testing.T) {
 		}
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// Hosts that moved on: what answers comes from caches, and what is added is written into buffers that stay.
+func TestEarlierDeploymentsAllocateNothing(t *testing.T) {
+	l, pin := skewed(t, Options{AccessLog: io.Discard})
+	keeping := newLive(t, store.SiteSettings{}, Options{})
+	keeping.deploy(page(1), store.SiteSettings{})
+	keeping.deploy(page(2), store.SiteSettings{})
+	for name, tt := range map[string]struct {
+		r       *running
+		request string
+		status  int
+	}{
+		"navigation":  {l.running, "GET / HTTP/1.1\r\nHost: docs.example\r\nSec-Fetch-Dest: document\r\nSec-Fetch-Mode: navigate\r\n\r\n", 200},
+		"pinned":      {l.running, "GET /hashed.js HTTP/1.1\r\nHost: docs.example\r\nSec-Fetch-Dest: script\r\n" + pin + "\r\n\r\n", 200},
+		"no such pin": {l.running, "GET /hashed.js HTTP/1.1\r\nHost: docs.example\r\nSec-Fetch-Dest: script\r\nCookie: berth_pin=" + strings.Repeat("A", 43) + "\r\n\r\n", 200},
+		"named":       {l.running, "GET /app.js?dpl=abcd0001 HTTP/1.1\r\nHost: docs.example\r\nX-Deployment-Id: abcd0002\r\n\r\n", 200},
+		"kept":        {keeping.running, "GET /only1.js HTTP/1.1\r\nHost: docs.example\r\n\r\n", 200},
+		"parts":       {keeping.running, "GET /app.js HTTP/1.1\r\nHost: docs.example\r\nRange: bytes=0-0,4-4\r\n\r\n", 206},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHandlerRun(t, tt.r, tt.request, tt.status)
+			if n := testing.AllocsPerRun(2000, func() { h.reset(); h.run() }); n != 0 {
+				t.Errorf("%v allocations", n)
+			}
+		})
 	}
 }

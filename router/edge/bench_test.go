@@ -60,7 +60,7 @@ type handlerRun struct {
 	ctx fasthttp.RequestCtx
 }
 
-func newHandlerRun(tb testing.TB, r *running, request string) *handlerRun {
+func newHandlerRun(tb testing.TB, r *running, request string, status int) *handlerRun {
 	tb.Helper()
 	in, out := net.Pipe()
 	tb.Cleanup(func() { in.Close(); out.Close() })
@@ -70,7 +70,7 @@ func newHandlerRun(tb testing.TB, r *running, request string) *handlerRun {
 		tb.Fatal(err)
 	}
 	h.run()
-	if n := h.ctx.Response.StatusCode(); n != 200 {
+	if n := h.ctx.Response.StatusCode(); n != status {
 		tb.Fatalf("status %d", n)
 	}
 	return h
@@ -92,7 +92,26 @@ func BenchmarkHandler(b *testing.B) {
 			if log == "discard" {
 				o.AccessLog = io.Discard
 			}
-			h := newHandlerRun(b, start(b, benchWorld(b), o), browserRequest)
+			h := newHandlerRun(b, start(b, benchWorld(b), o), browserRequest, 200)
+			b.ReportAllocs()
+			for b.Loop() {
+				h.reset()
+				h.run()
+			}
+		})
+	}
+}
+
+// A pinned request asks more caches, and checks a signature.
+func BenchmarkSkew(b *testing.B) {
+	l, pin := skewed(b, Options{})
+	for name, request := range map[string]string{
+		"current": "GET /app.js HTTP/1.1\r\nHost: docs.example\r\n\r\n",
+		"page":    "GET / HTTP/1.1\r\nHost: docs.example\r\nSec-Fetch-Dest: document\r\nSec-Fetch-Mode: navigate\r\n\r\n",
+		"pinned":  "GET /app.js HTTP/1.1\r\nHost: docs.example\r\nSec-Fetch-Dest: script\r\n" + pin + "\r\n\r\n",
+	} {
+		b.Run("request="+name, func(b *testing.B) {
+			h := newHandlerRun(b, l.running, request, 200)
 			b.ReportAllocs()
 			for b.Loop() {
 				h.reset()

@@ -190,15 +190,15 @@ func start(t testing.TB, w *world, opts Options) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return listen(t, s, log)
+}
+
+func listen(t testing.TB, s *Server, log *logBuffer) *running {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return serveOn(t, s, ln, log)
-}
-
-func serveOn(t testing.TB, s *Server, ln net.Listener, log *logBuffer) *running {
-	t.Helper()
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ln) }()
 	t.Cleanup(func() {

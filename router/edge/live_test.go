@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
-	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -71,11 +70,7 @@ func newLive(t testing.TB, settings store.SiteSettings, opts Options) *live {
 		t.Fatal(err)
 	}
 	srv.now = func() time.Time { return time.Unix(l.clock.Load(), 0) }
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.running = serveOn(t, srv, ln, log)
+	l.running = listen(t, srv, log)
 	return l
 }
 

@@ -1,0 +1,147 @@
+package edge
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"berth/assets/catalog"
+	"berth/store"
+)
+
+func TestKeptFiles(t *testing.T) {
+	const week = 7 * 24 * 3600
+	old := files{"/index.html": "old", "/chunk.1.js": "old chunk", "/about.html": "about", "/go.js": "covered", "/app.js.map": "map"}
+	current := files{"/index.html": "new", "/chunk.2.js": "new chunk", "/404.html": "lost"}
+	for name, tt := range map[string]struct {
+		settings     store.SiteSettings
+		own          store.SiteSettings
+		opts         Options
+		after        func(l *live)
+		host, target string
+		want         string // status and body
+	}{
+		"production":           {want: "200 old chunk"},
+		"custom domain":        {host: customHost, want: "200 old chunk"},
+		"branch":               {host: branchHost, want: "200 old chunk"},
+		"one for ever":         {host: "abcd0002.docs.example", want: "404 lost"},
+		"its own file":         {target: "/chunk.2.js", want: "200 new chunk"},
+		"with a query":         {target: "/chunk.1.js?v=1", want: "200 old chunk"},
+		"encoded":              {target: "/chunk%2E1.js", want: "200 old chunk"},
+		"a page":               {target: "/about", want: "404 lost"},
+		"a source map":         {target: "/app.js.map", want: "404 lost"},
+		"never there":          {target: "/chunk.3.js", want: "404 lost"},
+		"its time is over":     {after: func(l *live) { l.clock.Add(week) }, want: "404 lost"},
+		"nearly":               {after: func(l *live) { l.clock.Add(week - 1) }, want: "200 old chunk"},
+		"the project wants it": {settings: store.SiteSettings{KeepAssets: time.Hour}, want: "200 old chunk"},
+		"the project does not": {settings: store.SiteSettings{KeepAssets: -1}, want: "404 lost"},
+		"the site does not":    {own: store.SiteSettings{KeepAssets: -1}, want: "404 lost"},
+		"the server does not":  {settings: store.SiteSettings{KeepAssets: time.Hour}, opts: Options{DropAssets: true}, want: "404 lost"},
+		"deleted":              {after: func(l *live) { l.update(func(tx *store.Tx) error { return tx.DeleteDeployment(1) }) }, want: "404 lost"},
+		"target gone":          {after: func(l *live) { l.update(func(tx *store.Tx) error { return tx.DeleteTarget(l.project, "") }) }, want: "404 lost"},
+		"moved on again":       {after: func(l *live) { l.deploy(current, store.SiteSettings{}) }, want: "200 old chunk"},
+		"moved back":           {after: func(l *live) { l.move(1) }, target: "/chunk.2.js", want: "200 new chunk"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLive(t, tt.settings, tt.opts)
+			l.deploy(old, store.SiteSettings{})
+			l.deploy(current, tt.own)
+			host, target := tt.host, tt.target
+			if host == "" {
+				host = productionHost
+			}
+			if target == "" {
+				target = "/chunk.1.js"
+			}
+			l.ask(host, target) // so that a change has caches to reach
+			kept := l.Stats().Kept
+			if tt.after != nil {
+				tt.after(l)
+			}
+			got := l.ask(host, target)
+			if diff := cmp.Diff(tt.want, got.status[:3]+" "+got.body); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			isKept := strings.Contains(tt.want, "old chunk") || name == "moved back"
+			if (got.all("X-Robots-Tag") == "noindex") != isKept {
+				t.Errorf("X-Robots-Tag: %q", got.all("X-Robots-Tag"))
+			}
+			if isKept {
+				eventually(t, "counted", func() bool { return l.Stats().Kept > kept })
+			}
+		})
+	}
+}
+
+// A tab that was opened before the one which moved the pin finds its chunks all the same.
+func TestKeptFilesBesideAPin(t *testing.T) {
+	l := newLive(t, store.SiteSettings{Skew: store.On}, Options{})
+	l.deploy(page(1), store.SiteSettings{})
+	l.deploy(page(2), store.SiteSettings{})
+	pin := l.navigate(productionHost, "/").pin()
+	l.deploy(page(3), store.SiteSettings{})
+	for target, want := range map[string]string{"/app.js": "app 2", "/only2.js": "only", "/only1.js": "only"} {
+		if got := l.ask(productionHost, target, destScript, pin); got.body != want {
+			t.Errorf("%s: %s %q", target, got.status, got.body)
+		}
+	}
+}
+
+func TestCORSCanBeTurnedOff(t *testing.T) {
+	off, on := store.SiteSettings{CORS: store.Off}, store.SiteSettings{CORS: store.On}
+	for name, tt := range map[string]struct {
+		project, own store.SiteSettings
+		want         string
+	}{
+		"unset": {want: "*"}, "project off": {project: off}, "site off": {own: off}, "site on again": {project: off, own: on, want: "*"},
+	} {
+		l := newLive(t, tt.project, Options{})
+		l.deploy(page(1), tt.own)
+		for _, host := range []string{productionHost, "abcd0001.docs.example"} {
+			if got := l.ask(host, "/app.js").all("Access-Control-Allow-Origin"); got != tt.want {
+				t.Errorf("%s: %s: %q", name, host, got)
+			}
+		}
+	}
+}
+
+// faulty cannot have what is not needed for the host's own files.
+type faulty struct {
+	*world
+	settingsErr, targetErr error
+}
+
+func (f *faulty) settings(_ context.Context, _ store.ProjectNo) (*store.SiteSettings, error) {
+	return &store.SiteSettings{Skew: store.On}, f.settingsErr
+}
+
+func (f *faulty) target(_ context.Context, _ store.DeploymentNo, _ bool) (*catalog.Target, error) {
+	return nil, f.targetErr
+}
+
+func TestFaultsOfWhatAHostServedBefore(t *testing.T) {
+	for name, tt := range map[string]struct {
+		f      faulty
+		status string
+	}{
+		"no target":   {faulty{targetErr: errTest}, "404"},
+		"no settings": {faulty{settingsErr: errTest}, "503"},
+	} {
+		w := benchWorld(t)
+		tt.f.world = w
+		log := new(logBuffer)
+		s, err := newServer(w.deps(slog.New(slog.NewTextHandler(log, nil))), &tt.f, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := listen(t, s, log)
+		got := r.dial(t).ask("docs.pages.example", "/nowhere.js?dpl=abcdabcd")
+		if got.status[:3] != tt.status || r.Stats().Faults == 0 {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
