@@ -74,8 +74,8 @@ func TestHintsAreFoundAtDeploy(t *testing.T) {
 	ts.clean(t)
 }
 
-// pathOfBlob is where a blob lies.
-func (s *testService) pathOfBlob(d manifest.Digest) string {
+// blobFile is where a blob lies.
+func (s *testService) blobFile(d manifest.Digest) string {
 	return filepath.Join(s.opts.DataDir, "blobs", d.String()[:2], d.String()[2:])
 }
 
@@ -89,7 +89,7 @@ func TestHintsAreRemembered(t *testing.T) {
 	files := site{"/index.html": doc, "/plain.html": "<p>"}
 	want := ts.hintsOf(t, a.deploy("docs", "", files))
 	for old, changed := range map[string]string{doc: fmt.Sprintf(preloading, "b"), "<p>": "<b>"} {
-		if err := os.WriteFile(ts.pathOfBlob(manifest.DigestOf([]byte(old))), []byte(changed), 0o600); err != nil {
+		if err := os.WriteFile(ts.blobFile(manifest.DigestOf([]byte(old))), []byte(changed), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -216,16 +216,16 @@ func TestFsckChecksHints(t *testing.T) {
 	bad.Hints = own
 	put(bad)
 	ts.clean(t)
-	b, err := os.ReadFile(ts.pathOfBlob(own.Digest))
+	b, err := os.ReadFile(ts.blobFile(own.Digest))
 	if err != nil {
 		t.Fatal(err)
 	}
 	b[len(b)-1] ^= 1
-	if err := os.WriteFile(ts.pathOfBlob(own.Digest), b, 0o600); err != nil {
+	if err := os.WriteFile(ts.blobFile(own.Digest), b, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	wantOne(ProblemHints)
-	if err := os.Remove(ts.pathOfBlob(own.Digest)); err != nil {
+	if err := os.Remove(ts.blobFile(own.Digest)); err != nil {
 		t.Fatal(err)
 	}
 	wantOne(ProblemBlob)
