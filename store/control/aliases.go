@@ -80,6 +80,9 @@ func (s *Service) dropBranch(tx *store.Tx, p store.Project, b store.Branch) ([]R
 	if err := tx.DeleteBranch(p.No, b.Name); err != nil {
 		return nil, fmt.Errorf("delete branch %q: %w", b.Name, err)
 	}
+	if err := tx.DeleteTarget(p.No, b.Name); err != nil {
+		return nil, fmt.Errorf("forget what branch %q served: %w", b.Name, err)
+	}
 	b.Latest = 0
 	return s.branchRoutes(tx, p, b)
 }

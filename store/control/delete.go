@@ -80,6 +80,9 @@ func (s *Service) retire(tx *store.Tx, p *store.Project) ([]RouteChange, error) 
 		return nil, nil
 	}
 	p.State, p.Live, p.Latest = store.ProjectDeleting, 0, 0
+	if err := tx.DeleteTarget(p.No, production); err != nil {
+		return nil, fmt.Errorf("forget what production served: %w", err)
+	}
 	var domains []store.Domain
 	for d, err := range tx.Domains(p.No) {
 		if err != nil {

@@ -199,5 +199,8 @@ func (s *Service) removeAll(ctx context.Context, tx *store.Tx, p store.Project, 
 		}
 		rs = append(rs, r)
 	}
+	if err := forget(tx, p, ds...); err != nil {
+		return err
+	}
 	return s.applyRoutes(ctx, tx, p.No, rs)
 }

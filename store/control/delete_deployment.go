@@ -38,14 +38,28 @@ const deleteTries = 5
 // deleteDeployment finds the deployment that its branch would fall back to outside of the Update, where a walk through a
 // long project holds nobody up. Numbers only grow, so nothing newer can come below d meanwhile; what was found can only go.
 func (s *Service) deleteDeployment(ctx context.Context, p store.Project, d store.Deployment, force bool) error {
+	release, err := s.targets.acquire(ctx, p.No)
+	if err != nil {
+		return err
+	}
+	defer release()
+	hold := s.upkeep.reserve()
+	defer hold.release()
 	for range deleteTries {
 		back, err := s.fallBack(p, d, force)
 		if err != nil {
 			return err
 		}
-		_, err = s.deps.Store.UpdateFreeing(ctx, func(tx *store.Tx) error {
-			return s.unpublish(ctx, tx, p, d, force, back)
-		})
+		commit := func() error {
+			_, err := s.deps.Store.UpdateFreeing(ctx, func(tx *store.Tx) error { return s.unpublish(ctx, tx, p, d, force, back) })
+			return err
+		}
+		if back.move == nil {
+			err = commit()
+		} else {
+			back.move.hold = hold
+			err = back.move.try(ctx, commit)
+		}
 		if !errors.Is(err, errMoved) {
 			return err
 		}
@@ -56,7 +70,7 @@ func (s *Service) deleteDeployment(ctx context.Context, p store.Project, d store
 // fallBack is where a branch goes when its newest deployment is deleted. The zero value is "not found out".
 type fallBack struct {
 	known bool
-	to    store.DeploymentNo // 0: nothing is left of the branch
+	move  *move // nil: nothing is left of the branch
 }
 
 // fallBack finds the newest deployment of d's branch that is older than d, if d is its branch's newest.
@@ -76,7 +90,8 @@ func (s *Service) fallBack(p store.Project, d store.Deployment, force bool) (fal
 			return fallBack{}, fmt.Errorf("list deployments of %s: %w", p.Name, err)
 		}
 		if old.Branch == d.Branch && old.Status == store.StatusSuccess {
-			return fallBack{known: true, to: old.No}, nil
+			branches := func(store.Project) []string { return []string{d.Branch} }
+			return fallBack{known: true, move: &move{svc: s, project: p, to: old, gone: d.No, branches: branches}}, nil
 		}
 	}
 	return fallBack{known: true}, nil
@@ -105,7 +120,7 @@ func (s *Service) unpublish(ctx context.Context, tx *store.Tx, p store.Project, 
 	if err != nil {
 		return err
 	}
-	if err := s.fixLatest(tx, p, d.No); err != nil {
+	if err := errors.Join(forget(tx, p, d), s.fixLatest(tx, p, d.No)); err != nil {
 		return err
 	}
 	return s.applyRoutes(ctx, tx, p.No, append(rs, gone))
@@ -124,15 +139,19 @@ func (s *Service) leaveBranch(tx *store.Tx, p store.Project, d store.Deployment,
 			"With force=true it is deleted and they move to the one before, if there is one", shortID(d.UUID), clip(d.Branch))
 	case !back.known:
 		return nil, errMoved
-	case back.to == 0:
+	case back.move == nil:
 		return s.dropBranch(tx, p, b)
 	}
-	if _, err := tx.Deployment(back.to); errors.Is(err, store.ErrNotFound) {
+	to := back.move.to
+	if _, err := tx.Deployment(to.No); errors.Is(err, store.ErrNotFound) {
 		return nil, errMoved
 	} else if err != nil {
-		return nil, fmt.Errorf("deployment %d: %w", back.to, err)
+		return nil, fmt.Errorf("deployment %d: %w", to.No, err)
 	}
-	rs, _, err := s.moveBranch(tx, p, b.Name, back.to)
+	if err := back.move.apply(tx, p, to); err != nil {
+		return nil, err
+	}
+	rs, _, err := s.moveBranch(tx, p, b.Name, to.No)
 	return rs, err
 }
 

@@ -113,13 +113,14 @@ func (s *testService) fillBy(t testing.TB, chunk int, project string, n int, bra
 	if err != nil {
 		t.Fatal(err)
 	}
+	still := &move{svc: s.Service, keep: s.opts.KeepAssets, branches: func(store.Project) []string { return nil }} // of no target
 	for start := 0; start < n; start += chunk {
 		_, err := s.deps.Store.Update(t.Context(), func(tx *store.Tx) error {
 			for i := start; i < min(n, start+chunk); i++ {
 				pr := s.newProver(p, s.upkeep.reserve(), nil)
 				pr.hold.release()
 				pub := &publication{svc: s.Service, project: p, form: deploymentForm{Branch: branchOf(i)}, prover: pr, manifest: store.FileRef{Digest: digest, Size: size}}
-				if _, err := pub.commit(t.Context(), tx); err != nil {
+				if _, err := pub.commit(t.Context(), tx, still); err != nil {
 					return err
 				}
 			}

@@ -31,6 +31,7 @@ func (s *Service) deploymentEndpoints() []endpoint {
 		{"POST " + deploymentPath + "/retry", needDeploy, s.retryDeployment},
 		{"POST " + deploymentPath + "/tails", needRead, s.createTail},
 		{"DELETE " + deploymentPath + "/tails/{tail}", needRead, s.createTail},
+		{"POST " + projectPath + "/purge", needDeploy, s.purgeKept},
 	}
 }
 

@@ -24,6 +24,7 @@ const (
 	ProblemHints      = "hints"      // early hints are damaged, or not of their deployment's manifest
 	ProblemBlob       = "blob"       // bytes that a record names are missing or not those
 	ProblemProof      = "proof"      // what an account believes of an asset is not true
+	ProblemKept       = "kept"       // what a host still answers of earlier deployments is damaged
 	ProblemEncoding   = "encoding"   // an encoded form is not of its file, or a listing of them is damaged
 )
 
@@ -44,7 +45,8 @@ type FsckReport struct {
 	Branches    int            `json:"branches"`
 	Domains     int            `json:"domains"`
 	Deployments int            `json:"deployments"`
-	Routes      int            `json:"routes"` // wildcards included
+	Targets     int            `json:"targets"` // production and branches that have served earlier deployments
+	Routes      int            `json:"routes"`  // wildcards included
 	Manifests   int            `json:"manifests"`
 	Blobs       int            `json:"blobs"` // read and compared with their names
 	BlobBytes   int64          `json:"blob_bytes"`
@@ -72,7 +74,7 @@ func (s *Service) Fsck(ctx context.Context, o FsckOptions, report func(Problem))
 	f := &fsck{svc: s, rd: &snap.Reader, opts: o, tell: report, sizes: newSizeSet(), hinted: newSizeSet()}
 	f.sum.Revision = snap.Revision()
 	for _, step := range []func(context.Context) error{
-		f.accounts, f.projects, f.owners, f.deployments, f.indexFaults, f.routes, f.claims, f.proofs, f.encodings, f.encoded, f.blobs,
+		f.accounts, f.projects, f.owners, f.deployments, f.targets, f.indexFaults, f.routes, f.claims, f.proofs, f.encodings, f.encoded, f.blobs,
 	} {
 		if err := step(ctx); err != nil {
 			return f.sum, fmt.Errorf("fsck: %w", err)

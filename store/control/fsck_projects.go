@@ -92,8 +92,8 @@ func (f *fsck) domain(p store.Project, d store.Domain) {
 		f.problem(ProblemUnreadable, name, "%v", err)
 		return
 	}
-	h, wildcard := splitWildcard(d.Host)
-	f.expect(h, wildcard, hostRoute("", store.ClassCustom, p.No, target).Route)
+	c := domainHostRoute(p, d, target)
+	f.expect(c.Host, c.Wildcard, c.Route)
 }
 
 func (f *fsck) branch(p store.Project, b store.Branch) {

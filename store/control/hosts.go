@@ -85,10 +85,19 @@ func (s *Service) domainRoute(tx *store.Tx, p store.Project, d store.Domain) (Ro
 	if err != nil {
 		return RouteChange{}, err
 	}
+	return domainHostRoute(p, d, target), nil
+}
+
+// domainHostRoute points a custom domain at a deployment. Its record says whether it moves with a branch: by the class
+// alone nobody could tell, and what a host served before belongs to the target that it follows.
+func domainHostRoute(p store.Project, d store.Domain, target store.DeploymentNo) RouteChange {
 	h, wildcard := splitWildcard(d.Host)
 	c := hostRoute(h, store.ClassCustom, p.No, target)
 	c.Wildcard = wildcard
-	return c, nil
+	if c.Route != nil && d.Branch != production {
+		c.Route.Flags |= store.FlagFollowsBranch
+	}
+	return c
 }
 
 // domainRoutes is domainRoute for each active domain of the project that follows branch ("" is production).

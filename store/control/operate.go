@@ -100,6 +100,7 @@ func boolOf(r *http.Request, name string) (bool, error) {
 // cut short, and sweeps.
 func (s *Service) runMaintenance(ctx context.Context) error {
 	s.resumeDeletions(ctx)
+	s.expireTargets(ctx)
 	resume := time.NewTicker(resumeEvery)
 	defer resume.Stop()
 	var sweep <-chan time.Time // nil: never
@@ -115,6 +116,7 @@ func (s *Service) runMaintenance(ctx context.Context) error {
 		case <-resume.C:
 			s.resumeDeletions(ctx)
 		case <-sweep:
+			s.expireTargets(ctx)
 			s.sweepQuietly(ctx)
 		}
 	}

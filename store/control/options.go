@@ -44,8 +44,13 @@ type Options struct {
 	// KeepAssets is how long files of earlier deployments are answered on hosts that moved on, default 7 days; negative:
 	// never. No project and no site can have it longer.
 	KeepAssets time.Duration
+	// MaxKeptFiles bounds them for each project, the newest of all its hosts, default 20000.
+	MaxKeptFiles int
+	// SkewMaxAge is for how long the edge may want to know what a host served, for pages that keep to their deployment;
+	// default 1 day, negative: not at all.
+	SkewMaxAge time.Duration
 
-	// CompressWorkers is how many files are encoded at a time, default one for each processor; negative: none.
+	// CompressWorkers is how many files are encoded at a time, default one for each processor, up to 8; negative: none.
 	CompressWorkers int
 	// CompressMaxBytes is the largest file that is encoded, default 16 MiB.
 	CompressMaxBytes int64
@@ -84,8 +89,18 @@ func (o *Options) setDefaults() {
 	o.MaxDomains = cmp.Or(o.MaxDomains, 100)
 	o.DomainTimeout = cmp.Or(o.DomainTimeout, 5*time.Second)
 	o.KeepAssets = cmp.Or(o.KeepAssets, 7*24*time.Hour)
-	o.CompressWorkers = cmp.Or(o.CompressWorkers, runtime.NumCPU())
+	o.CompressWorkers = o.Workers()
 	o.CompressMaxBytes = cmp.Or(o.CompressMaxBytes, 16<<20)
+	o.MaxKeptFiles = cmp.Or(o.MaxKeptFiles, 20000)
+	o.SkewMaxAge = cmp.Or(o.SkewMaxAge, 24*time.Hour)
+}
+
+// maxDefaultWorkers bounds the memory that encoding takes unasked: one of a large file takes up to 256 MiB.
+const maxDefaultWorkers = 8
+
+// Workers is how many files are encoded at a time; negative: none.
+func (o *Options) Workers() int {
+	return cmp.Or(o.CompressWorkers, min(runtime.NumCPU(), maxDefaultWorkers))
 }
 
 // check reports every fault at once.
@@ -103,8 +118,8 @@ func (o *Options) check() error {
 		"MaxRedirectsDynamic": int64(o.Rules.MaxRedirectsDynamic), "MaxRedirectLine": int64(o.Rules.MaxRedirectLine),
 		"MaxHeaderRules": int64(o.Rules.MaxHeaderRules), "MaxHeaderLine": int64(o.Rules.MaxHeaderLine),
 		"MaxHeadersBytes": int64(o.Rules.MaxHeadersBytes), "MaxRoutesRules": int64(o.Rules.MaxRoutesRules),
+		"MaxRouteLength": int64(o.Rules.MaxRouteLength), "MaxKeptFiles": int64(o.MaxKeptFiles),
 		"CompressMaxBytes": o.CompressMaxBytes,
-		"MaxRouteLength":   int64(o.Rules.MaxRouteLength),
 	} {
 		if v < 0 {
 			faults = append(faults, fmt.Errorf("control: %s is negative", name))

@@ -18,8 +18,9 @@ type publication struct {
 	form      deploymentForm
 	prover    *prover
 	manifest  store.FileRef
-	hints     store.FileRef // none if no document has a link
-	hintNotes []string      // on links left out
+	listing   *manifest.Manifest // what it says
+	hints     store.FileRef      // none if no document has a link
+	hintNotes []string           // on links left out
 	bytes     uint64
 	site      store.SiteSettings // of its berth.toml
 	notes     []string           // on its rule files
@@ -75,16 +76,11 @@ func (s *Service) publish(ctx context.Context, p store.Project, form deploymentF
 		return deploymentObject{}, err
 	}
 	pub.notes = append(append(pub.form.Notes, notes...), pub.forms.notes...)
-	var done deploymentObject
-	_, err = s.deps.Store.Update(ctx, func(tx *store.Tx) (err error) {
-		done, err = pub.commit(ctx, tx)
-		return err
-	})
-	if err != nil {
-		return deploymentObject{}, err
+	done, err := pub.goLive(ctx)
+	if err == nil {
+		pub.wakeEncoding()
 	}
-	pub.wakeEncoding()
-	return done, nil
+	return done, err
 }
 
 // store makes the manifest and the form's files durable, with one fsync of their directory: blobs come before the record
@@ -97,6 +93,9 @@ func (pub *publication) store(batch *blob.Batch) error {
 	encoded, err := manifest.Encode(entries)
 	if err != nil {
 		return fmt.Errorf("encode the manifest: %w", err)
+	}
+	if pub.listing, err = manifest.Open(encoded); err != nil {
+		return fmt.Errorf("open the manifest: %w", err)
 	}
 	if pub.manifest, err = addBlob(batch, encoded); err != nil {
 		return fmt.Errorf("store the manifest: %w", err)
@@ -175,7 +174,7 @@ func namedFileRefs(d store.Deployment) []namedFileRef {
 // commit is the one batch that makes the deployment visible: its record, the route of each of its hosts, its branch and
 // project, and what was proved on the way. Updates run one after the other, so of two deployments to one branch the
 // one committed later has the higher number and keeps the hosts.
-func (pub *publication) commit(ctx context.Context, tx *store.Tx) (deploymentObject, error) {
+func (pub *publication) commit(ctx context.Context, tx *store.Tx, m *move) (deploymentObject, error) {
 	s, none := pub.svc, deploymentObject{}
 	p, err := sameProject(tx, pub.project)
 	if err != nil {
@@ -190,6 +189,9 @@ func (pub *publication) commit(ctx context.Context, tx *store.Tx) (deploymentObj
 	}
 	d.Created = s.now()
 	d.Branch, d.Environment = placeOf(p, pub.form.Branch)
+	if err := m.apply(tx, p, d); err != nil {
+		return none, err
+	}
 	p.Latest = d.No
 	if d.Environment == store.Production {
 		p.Live = d.No
@@ -206,7 +208,7 @@ func (pub *publication) commit(ctx context.Context, tx *store.Tx) (deploymentObj
 		rs = append(rs, more...)
 	}
 	rs = append(rs, hostRoute(s.deploymentHost(p, d), store.ClassDeployment, p.No, d.No))
-	if err := errors.Join(tx.PutDeployment(d, pub.log(p, d, notes)), tx.PutProject(p), pub.prover.record(tx), pub.recordForms(tx, d)); err != nil {
+	if err := errors.Join(tx.PutDeployment(d, pub.log(p, d, append(notes, m.notes()...))), tx.PutProject(p), pub.prover.record(tx), pub.recordForms(tx, d)); err != nil {
 		return none, fmt.Errorf("write the deployment: %w", err)
 	}
 	if err := s.applyRoutes(ctx, tx, p.No, rs); err != nil {

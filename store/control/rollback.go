@@ -18,9 +18,15 @@ func (s *Service) moveProduction(c *call, cause string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	hold := s.upkeep.reserve()
+	defer hold.release()
+	m := &move{svc: s, hold: hold, project: c.project, to: target, branches: func(store.Project) []string { return []string{production} }}
 	var done deploymentObject
-	_, err = s.deps.Store.Update(c.ctx, func(tx *store.Tx) error {
-		done, err = s.setLive(c.ctx, tx, c.project, target.No, cause)
+	err = s.moveTargets(c.ctx, m, func() error {
+		_, err := s.deps.Store.Update(c.ctx, func(tx *store.Tx) (err error) {
+			done, err = s.setLive(c.ctx, tx, m, cause)
+			return err
+		})
 		return err
 	})
 	if err != nil {
@@ -29,10 +35,10 @@ func (s *Service) moveProduction(c *call, cause string) (any, error) {
 	return done, nil
 }
 
-// setLive makes production, and the domains that follow it, serve a deployment. To do it twice is to do it once.
-func (s *Service) setLive(ctx context.Context, tx *store.Tx, p store.Project, no store.DeploymentNo, cause string) (deploymentObject, error) {
-	none := deploymentObject{}
-	p, err := sameProject(tx, p)
+// setLive makes production, and the domains that follow it, serve what m moves to. To do it twice is to do it once.
+func (s *Service) setLive(ctx context.Context, tx *store.Tx, m *move, cause string) (deploymentObject, error) {
+	no, none := m.to.No, deploymentObject{}
+	p, err := sameProject(tx, m.project)
 	if err != nil {
 		return none, err
 	}
@@ -49,13 +55,16 @@ func (s *Service) setLive(ctx context.Context, tx *store.Tx, p store.Project, no
 	if p.Live == no {
 		return s.describeDeployment(&tx.Reader, p, d)
 	}
+	if err := m.apply(tx, p, d); err != nil {
+		return none, err
+	}
 	line := fmt.Sprintf("%s now serves this deployment, after %s.", s.hostURL(s.productionHost(p)), cause)
 	p.Live = no
 	rs, err := s.productionRoutes(tx, p)
 	if err != nil {
 		return none, err
 	}
-	if err := errors.Join(tx.PutProject(p), s.appendLog(tx, no, line)); err != nil {
+	if err := errors.Join(tx.PutProject(p), s.appendLog(tx, no, append([]string{line}, m.notes()...)...)); err != nil {
 		return none, fmt.Errorf("move production of %s: %w", p.Name, err)
 	}
 	if err := s.applyRoutes(ctx, tx, p.No, rs); err != nil {
@@ -66,10 +75,10 @@ func (s *Service) setLive(ctx context.Context, tx *store.Tx, p store.Project, no
 
 const maxLogLines = 1000 // of one deployment: production can be moved to and fro for ever
 
-func (s *Service) appendLog(tx *store.Tx, no store.DeploymentNo, line string) error {
+func (s *Service) appendLog(tx *store.Tx, no store.DeploymentNo, lines ...string) error {
 	old, err := tx.DeploymentLog(no)
 	if err != nil || len(old) >= maxLogLines {
 		return err
 	}
-	return tx.AppendLog(no, logLines(s.now(), line))
+	return tx.AppendLog(no, logLines(s.now(), lines...))
 }

@@ -73,7 +73,8 @@ type Service struct {
 
 	encodings *encodings
 
-	upkeep upkeep // keeps the sweep off what publications need; its zero value works
+	targets targetLocks // one for each project that moves what a host serves; its zero value works
+	upkeep  upkeep      // keeps the sweep off what publications need; its zero value works
 }
 
 // New checks everything and touches nothing.

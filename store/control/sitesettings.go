@@ -133,6 +133,9 @@ func (s *Service) readKeep(name string, raw json.RawMessage) (time.Duration, err
 // siteChanged is called in the Update that changes a project's settings, after p is written with the new ones. What was
 // done under the old ones and is not wanted under the new ones is undone here; caches follow by the commit itself, since
 // it names the project.
-func (s *Service) siteChanged(_ *store.Tx, _ store.Project, _, _ store.SiteSettings) error {
-	return nil
+func (s *Service) siteChanged(tx *store.Tx, p store.Project, old, now store.SiteSettings) error {
+	if now.KeepAssets == old.KeepAssets {
+		return nil
+	}
+	return s.endKept(tx, p)
 }

@@ -99,6 +99,15 @@ func (w *sweep) run(ctx context.Context) error {
 func (w *sweep) mark(ctx context.Context) error {
 	snap := w.svc.deps.Store.Snapshot()
 	defer snap.Close()
+	// The files that an index names are those of deployments that exist.
+	for t, err := range snap.AllTargets() {
+		if err != nil {
+			return fmt.Errorf("list what hosts served: %w", err)
+		}
+		if t.Kept != (store.FileRef{}) {
+			w.svc.upkeep.mark(t.Kept.Digest)
+		}
+	}
 	seen := newSeenSet()
 	for d, err := range snap.Deployments() {
 		if err != nil {
