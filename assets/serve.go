@@ -96,7 +96,7 @@ func (s *Site) negotiate(dst *Plan, fields *httpsem.RequestFields, f *file) {
 	}
 	dst.Status = dst.answer.Status
 	if t := dst.Trace; t != nil {
-		t.negotiated(dst, fields)
+		t.negotiated(dst, fields, f)
 	}
 }
 

@@ -3,6 +3,7 @@ package assets
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"berth/assets/httpsem"
 	"berth/assets/rules"
@@ -12,6 +13,7 @@ import (
 type Trace struct {
 	Steps   []Step   // in the order in which they were made
 	Origins []Origin // of each of the Plan's Fields, in their order
+	File    string   // path of the file that the answer is about, among those of its deployment; "": none
 }
 
 // Step is one thing that was tried and what it came to.
@@ -77,7 +79,7 @@ func (t *Trace) sayLine(what Stage, file string, line int, format string, args .
 
 func (t *Trace) reset() {
 	if t != nil {
-		t.Steps, t.Origins = t.Steps[:0], t.Origins[:0]
+		t.Steps, t.Origins, t.File = t.Steps[:0], t.Origins[:0], ""
 	}
 }
 
@@ -111,7 +113,8 @@ func (t *Trace) resolved(s *Site, path string, r *resolution) {
 }
 
 // negotiated notes what was chosen of what there is.
-func (t *Trace) negotiated(p *Plan, fields *httpsem.RequestFields) {
+func (t *Trace) negotiated(p *Plan, fields *httpsem.RequestFields, f *file) {
+	t.File = strings.Clone(f.Path)
 	for e := range httpsem.Encoding(httpsem.NumEncodings) {
 		if p.stored.Set.Has(e) {
 			tag := httpsem.ETag{Key: p.stored.Keys[e], Encoding: e}

@@ -27,6 +27,7 @@ func renderTrace(p *Plan) string {
 		}
 		b.WriteByte('\n')
 	}
+	fmt.Fprintf(&b, "file %q\n", p.Trace.File)
 	return b.String()
 }
 
@@ -65,6 +66,7 @@ X-All from rule _headers:2 _headers:6
 Set-Cookie from rule _headers:7
 Cache-Control from rule _headers:8
 Vary from server
+file "/page.html"
 `},
 		"a redirect": {Request{Target: "/old/x", NoCORS: true}, `
 target: path "/old/x", query ""
@@ -78,6 +80,7 @@ Content-Type from redirect _redirects:3
 X-Content-Type-Options from default
 X-All from rule _headers:2
 Set-Cookie from rule _headers:3
+file ""
 `},
 		"a host that no URL can have": {Request{Target: "/at/%5B"}, `
 target: path "/at/%5B", query ""
@@ -92,6 +95,7 @@ Access-Control-Allow-Origin from default
 X-All from rule _headers:2
 Set-Cookie from rule _headers:3
 Cache-Control from server
+file ""
 `},
 		"a page of absence, unacceptable": {Request{Target: "/lost/x", AcceptEncoding: "*;q=0"}, `
 target: path "/lost/x", query ""
@@ -108,6 +112,7 @@ headers: sets Set-Cookie (_headers:3)
 Access-Control-Allow-Origin from default
 X-All from rule _headers:2
 Set-Cookie from rule _headers:3
+file "/lost/404.html"
 `},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,6 +149,7 @@ func TestTraceOfTheRest(t *testing.T) {
 	x := openKept(t, replace(t, old, 7, s, nil, 0))
 	for want, req := range map[string]Request{
 		`kept file: "/app-1.js" of deployment 7 is kept until 1970-01-08T00:00:00Z`: {Target: "/app-1.js", Kept: x},
+		`file "/app-1.js"`:    {Target: "/app-1.js", Kept: x},
 		"ETag from kept file": {Target: "/app-1.js", Kept: x},
 		`kept file: no earlier deployment's file is kept for "/app-2.js"`:                                           {Target: "/app-2.js", Kept: x},
 		`not found: the fallback /index.html is of no use as "script": 404`:                                         {Target: "/app-2.js", SecFetchDest: "script"},

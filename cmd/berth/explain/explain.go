@@ -8,16 +8,17 @@ import (
 	"net/url"
 	"strings"
 
-	"berth/assets"
-	"berth/assets/manifest"
+	"berth/assets/catalog"
 	"berth/router"
 	"berth/router/hostkey"
 	"berth/store"
 )
 
-// Sites gives the compiled site of a deployment.
+// Sites gives what requests are answered from, as catalog.Catalog does.
 type Sites interface {
-	Site(ctx context.Context, no store.DeploymentNo) (*assets.Site, error)
+	Deployment(ctx context.Context, no store.DeploymentNo) (*catalog.Deployment, error)
+	Settings(ctx context.Context, no store.ProjectNo) (*store.SiteSettings, error)
+	Target(ctx context.Context, no store.DeploymentNo, production bool) (*catalog.Target, error)
 }
 
 // Deps are the parts of the server that answer requests.
@@ -27,23 +28,30 @@ type Deps struct {
 	Resolver   router.Resolver
 	Sites      Sites
 	Datacentre string
+	// DropAssets says that the server answers no file of an earlier deployment, whatever sites say.
+	DropAssets bool
 }
 
 // ErrURL says that the question is no URL of a site.
 var ErrURL = errors.New("not a URL of a site")
 
-// Explain follows rawURL as a request would. at picks an earlier revision, 0 is now.
-func (d Deps) Explain(ctx context.Context, rawURL string, at store.Revision) (*Report, error) {
-	u, err := parseURL(rawURL)
+// Explain follows a question as the edge would follow the request.
+func (d Deps) Explain(ctx context.Context, q Question) (*Report, error) {
+	u, err := parseURL(q.URL)
 	if err != nil {
 		return nil, err
 	}
+	asked, err := q.parse(u)
+	if err != nil {
+		return nil, err
+	}
+	at := q.At
 	host, err := hostkey.Canonical(u.Host)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrURL, err)
 	}
 	r := &Report{
-		URL: rawURL, Host: u.Host, Canonical: string(host), Key: d.Hasher.Key(host).String(),
+		URL: q.URL, Method: asked.request.Method, Host: u.Host, Canonical: string(host), Key: d.Hasher.Key(host).String(),
 		Datacentre: d.Datacentre, Newest: d.Store.Revision(), Revision: at, Table: "hashed", Match: "none",
 	}
 	if at == 0 {
@@ -62,7 +70,8 @@ func (d Deps) Explain(ctx context.Context, rawURL string, at store.Revision) (*R
 	if err := d.describe(r, *route); err != nil {
 		return nil, err
 	}
-	return r, d.plan(ctx, r, u, host, *route)
+	asked.request.Host = string(host)
+	return r, d.plan(ctx, r, asked, *route, at == 0)
 }
 
 // parseURL takes what people paste: a URL, or a host with or without a path.
@@ -167,54 +176,4 @@ func (d Deps) describe(r *Report, route store.Route) error {
 		ID: dep.UUID.String(), Branch: dep.Branch, Environment: environment, CommitHash: dep.CommitHash, Created: dep.Created, Files: dep.Files,
 	}
 	return nil
-}
-
-// plan asks the site what it would answer.
-func (d Deps) plan(ctx context.Context, r *Report, u *url.URL, host hostkey.Host, route store.Route) error {
-	if r.Deployment == nil {
-		return nil
-	}
-	site, err := d.Sites.Site(ctx, route.Deployment)
-	if err != nil {
-		r.Note = fmt.Sprintf("the site cannot be loaded: %v", err)
-		return nil
-	}
-	var plan assets.Plan
-	site.Plan(&plan, &assets.Request{
-		Method: "GET", Target: u.RequestURI(), Host: string(host), Scheme: u.Scheme, NoIndex: route.Flags&store.FlagNoIndex != 0,
-	})
-	r.Plan = &Plan{Status: plan.Status, Fields: []Field{}, Body: bodyName(plan.Body.Kind), Length: plan.Body.Length}
-	for _, f := range plan.Fields {
-		r.Plan.Fields = append(r.Plan.Fields, Field{f.Name, string(f.Value)})
-	}
-	if plan.Body.Kind == assets.BodyBlob {
-		r.Entry = entryOf(site.Files(), plan.Body.Blob, u.Path)
-	}
-	return nil
-}
-
-// entryOf finds the line of the manifest with the plan's blob; of several, the one that is most like the path.
-func entryOf(files *manifest.Manifest, blob manifest.Digest, path string) *Entry {
-	best, likeness := manifest.Entry{}, -1
-	for i := range files.Len() {
-		e := files.At(i)
-		if e.Digest != blob {
-			continue
-		}
-		if n := commonPrefix(e.Path, path); n > likeness {
-			best, likeness = e, n
-		}
-	}
-	if likeness < 0 {
-		return nil
-	}
-	return &Entry{Path: best.Path, Blob: best.Digest.String(), Key: best.Key.String(), Size: best.Size}
-}
-
-func commonPrefix(a, b string) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
-	}
-	return n
 }

@@ -16,7 +16,7 @@ const Pattern = "GET /berth/explain"
 // codeBadQuestion is the envelope's code for a question that cannot be understood; control uses it for bad requests.
 const codeBadQuestion = 8000011
 
-// Handle answers ?url=…&at=REVISION. What belongs to a project that the caller may not read is explained as if it did
+// Handle answers ?url=…&at=REVISION&method=…&header=Name: value&header=…. What belongs to a project that the caller may not read is explained as if it did
 // not exist, to a word: whether a host is deployed is nobody else's business.
 func (d Deps) Handle(ctx context.Context, p control.Principal, r *http.Request) (any, error) {
 	q := r.URL.Query()
@@ -28,8 +28,8 @@ func (d Deps) Handle(ctx context.Context, p control.Principal, r *http.Request) 
 		}
 		at = n
 	}
-	report, err := d.Explain(ctx, q.Get("url"), store.Revision(at))
-	if errors.Is(err, ErrURL) {
+	report, err := d.Explain(ctx, Question{URL: q.Get("url"), At: store.Revision(at), Method: q.Get("method"), Headers: q["header"]})
+	if errors.Is(err, ErrURL) || errors.Is(err, ErrRequest) {
 		return nil, &control.Error{Status: http.StatusBadRequest, Code: codeBadQuestion, Message: err.Error()}
 	}
 	if err != nil {
@@ -52,7 +52,7 @@ func (d Deps) censor(r *Report, p control.Principal) (*Report, error) {
 		}
 	}
 	return &Report{
-		URL: r.URL, Host: r.Host, Canonical: r.Canonical, Datacentre: r.Datacentre, Revision: r.Revision, Newest: r.Newest,
+		URL: r.URL, Method: r.Method, Host: r.Host, Canonical: r.Canonical, Datacentre: r.Datacentre, Revision: r.Revision, Newest: r.Newest,
 		Table: r.Table, Match: "none", Note: "no deployment that this token may read answers for this host",
 	}, nil
 }

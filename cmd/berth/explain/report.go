@@ -2,15 +2,18 @@ package explain
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"berth/assets"
+	"berth/assets/manifest"
 	"berth/store"
 )
 
 // Report is the explanation of one URL. A step that was not reached is null.
 type Report struct {
 	URL        string         `json:"url"`
+	Method     string         `json:"method"`
 	Host       string         `json:"host"`
 	Canonical  string         `json:"canonical_host"`
 	Key        string         `json:"key"`
@@ -23,7 +26,10 @@ type Report struct {
 	Record     *Record        `json:"record"`       // what is stored under the key
 	Agrees     bool           `json:"cache_agrees"` // the router's answer, from its cache, is what is stored
 	Deployment *Deployment    `json:"deployment"`
-	Entry      *Entry         `json:"manifest_entry"` // the file that the answer's body is
+	Entry      *Entry         `json:"manifest_entry"` // the file that the answer is about
+	Variants   []Variant      `json:"variants"`       // the content codings that it is stored in as well
+	Kept       *Kept          `json:"kept"`           // the earlier deployment that it is of
+	Steps      []Step         `json:"steps"`          // how the plan came about, in order
 	Plan       *Plan          `json:"plan"`
 	Note       string         `json:"note,omitempty"` // why a step could not be made
 }
@@ -57,18 +63,71 @@ type Entry struct {
 	Size int64  `json:"size"`
 }
 
-// Plan is the response to a GET without conditions.
+func entryOf(e manifest.Entry) *Entry {
+	return &Entry{Path: strings.Clone(e.Path), Blob: e.Digest.String(), Key: e.Key.String(), Size: e.Size}
+}
+
+// Variant is a content coding that a file is stored in.
+type Variant struct {
+	Encoding string `json:"encoding"`
+	Blob     string `json:"blob"`
+	Size     int64  `json:"size"`
+	ETag     string `json:"etag"`
+}
+
+// Kept says whose file answers where the host's own deployment has none.
+type Kept struct {
+	Deployment   string             `json:"deployment"`
+	DeploymentNo store.DeploymentNo `json:"deployment_no"`
+	Until        time.Time          `json:"until"`
+}
+
+// Step is one thing that was tried and what it came to.
+type Step struct {
+	Stage string `json:"stage"`
+	Said  string `json:"said"`
+	File  string `json:"file,omitempty"` // the rule file that had a say
+	Line  int    `json:"line,omitempty"`
+}
+
+// Plan is the response.
 type Plan struct {
 	Status int     `json:"status"`
 	Fields []Field `json:"fields"`
-	Body   string  `json:"body"` // none, inline or blob
+	Body   string  `json:"body"` // none, inline, blob or multipart
 	Length int64   `json:"length"`
+	Parts  []Part  `json:"parts,omitempty"` // of a multipart body
 }
 
-// Field is a header field of it.
+// Part is a run of the bytes of a file.
+type Part struct {
+	Offset int64 `json:"offset"`
+	Length int64 `json:"length"`
+}
+
+// Field is a header field of a plan.
 type Field struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
+	Name   string `json:"name"`
+	Value  string `json:"value"`
+	Origin Origin `json:"origin"`
+}
+
+// Origin says what a field comes from.
+type Origin struct {
+	From  string `json:"from"`
+	File  string `json:"file,omitempty"` // of a rule
+	Lines []int  `json:"lines,omitempty"`
+}
+
+func (o Origin) String() string {
+	for i, line := range o.Lines {
+		sep := " "
+		if i > 0 {
+			sep = ", "
+		}
+		o.From += fmt.Sprintf("%s%s:%d", sep, o.File, line)
+	}
+	return o.From
 }
 
 func kindName(k store.RouteKind) string {
@@ -98,6 +157,8 @@ func bodyName(k assets.BodyKind) string {
 		return "inline"
 	case assets.BodyBlob:
 		return "blob"
+	case assets.BodyMultipart:
+		return "multipart"
 	}
 	return "none"
 }

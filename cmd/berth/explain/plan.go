@@ -1,0 +1,107 @@
+package explain
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"berth/assets"
+	"berth/assets/catalog"
+	"berth/assets/httpsem"
+	"berth/store"
+)
+
+// plan asks the site what it would answer, as the edge does. What a host served before is known for now alone.
+func (d Deps) plan(ctx context.Context, r *Report, a *asked, route store.Route, now bool) error {
+	if r.Deployment == nil {
+		return nil
+	}
+	dep, err := d.Sites.Deployment(ctx, route.Deployment)
+	if err != nil {
+		r.Note = fmt.Sprintf("the site cannot be loaded: %v", err)
+		return nil
+	}
+	project, err := d.Sites.Settings(ctx, route.Project)
+	if err != nil {
+		return fmt.Errorf("read the project's settings: %w", err)
+	}
+	settings := catalog.Effective(dep.Settings, *project)
+	moves := route.Class != store.ClassDeployment
+	r.note(a, settings, moves)
+	a.request.NoIndex = route.Flags&store.FlagNoIndex != 0
+	a.request.NoCORS = settings.CORS == store.Off
+	plan := assets.Plan{Trace: new(assets.Trace)}
+	dep.Site.Plan(&plan, &a.request)
+	if plan.Missing && moves && now && settings.KeepAssets >= 0 && !d.DropAssets {
+		production := route.Class == store.ClassProduction || route.Class == store.ClassCustom && route.Flags&store.FlagFollowsBranch == 0
+		target, err := d.Sites.Target(ctx, route.Deployment, production)
+		if err != nil {
+			return fmt.Errorf("read what the host served before: %w", err)
+		}
+		a.request.Kept, a.request.Now = target.Kept, time.Now().Unix()
+		dep.Site.Plan(&plan, &a.request)
+	}
+	if plan.Missing && moves && !now {
+		r.Steps = append(r.Steps, Step{Stage: "kept file", Said: "what the host served before is known for the newest revision alone"})
+	}
+	r.take(&plan)
+	d.file(r, dep.Site, a, &plan)
+	return nil
+}
+
+// note adds what is settled before the site is asked.
+func (r *Report) note(a *asked, settings store.SiteSettings, moves bool) {
+	for _, name := range a.unheard {
+		r.Steps = append(r.Steps, Step{Stage: "request", Said: name + " is not looked at here"})
+	}
+	if settings.CORS == store.Off {
+		r.Steps = append(r.Steps, Step{Stage: "settings", Said: "cors is off: no Access-Control-Allow-Origin but by a rule"})
+	}
+	if settings.Skew == store.On && moves {
+		r.Steps = append(r.Steps, Step{Stage: "settings", Said: "skew protection is on: who came here before the last deploy may be answered by the deployment of then"})
+	}
+}
+
+// take copies the plan and how it came about, which are views of other things.
+func (r *Report) take(plan *assets.Plan) {
+	for _, s := range plan.Trace.Steps {
+		r.Steps = append(r.Steps, Step{Stage: string(s.What), Said: s.Said, File: s.File, Line: s.Line})
+	}
+	r.Plan = &Plan{Status: plan.Status, Fields: []Field{}, Body: bodyName(plan.Body.Kind), Length: plan.Body.Length}
+	for i, f := range plan.Fields {
+		o := plan.Trace.Origins[i]
+		r.Plan.Fields = append(r.Plan.Fields, Field{f.Name, string(f.Value), Origin{From: o.From, File: o.File, Lines: o.Lines}})
+	}
+	for _, p := range plan.Body.Parts {
+		r.Plan.Parts = append(r.Plan.Parts, Part{p.Offset, p.Length})
+	}
+}
+
+// file describes the file that the answer is about, in all its forms.
+func (d Deps) file(r *Report, site *assets.Site, a *asked, plan *assets.Plan) {
+	path := plan.Trace.File
+	if plan.KeptSource != 0 {
+		k, ok := a.request.Kept.Lookup(path, a.request.Now)
+		if !ok {
+			return
+		}
+		r.Entry = entryOf(k.Entry)
+		r.Kept = &Kept{DeploymentNo: store.DeploymentNo(k.Source), Until: time.Unix(k.Until, 0).UTC()}
+		if dep, err := d.Store.Deployment(r.Kept.DeploymentNo); err == nil {
+			r.Kept.Deployment = dep.UUID.String()
+		}
+		return
+	}
+	i, ok := site.Files().Lookup(path)
+	if !ok {
+		return
+	}
+	e := site.Files().At(i)
+	r.Entry = entryOf(e)
+	for coding := httpsem.Identity + 1; int(coding) < httpsem.NumEncodings; coding++ {
+		if blob, size, ok := site.Variants().At(i, coding); ok {
+			tag := httpsem.ETag{Key: [16]byte(blob[:16]), Encoding: coding}
+			r.Variants = append(r.Variants, Variant{Encoding: coding.String(), Blob: blob.String(), Size: size, ETag: string(tag.Append(nil))})
+		}
+	}
+}
