@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"berth/assets/compress"
 	"berth/cmd/berth/server"
 )
 
@@ -18,8 +19,11 @@ func newServeCommand(a *app) *cobra.Command {
 	c := a.verb("serve", nil, "Serve sites, and the API that publishes them", `Sites are served at --http by their hostnames, and the API at --api, for wrangler, CI and the other berth commands.
 The first start makes the data directory, an account called default, and DIR/admin.token with an administrator's token.
 SIGTERM and Ctrl-C drain and stop; a second one stops at once. SIGHUP opens the access log and the certificate again.`,
-		func(ctx context.Context, _ []string) error {
-			err := server.Run(ctx, s, server.Output{
+		func(ctx context.Context, _ []string) (err error) {
+			if s.EncodeCommand, err = compress.SelfCommand(encodeWorker); err != nil {
+				return err
+			}
+			err = server.Run(ctx, s, server.Output{
 				Stdout: a.stdout, Stderr: a.stderr,
 				Started: func(st server.Status) error {
 					return a.print(st, func(w io.Writer) { writeStarted(w, st, s) })

@@ -55,8 +55,11 @@ func addControlFlags(f *pflag.FlagSet, s *server.Settings) {
 	f.Var(byteSize[int]{&c.MaxSettingsBytes}, "max-settings-bytes", "all settings of a project; default 1MiB")
 	f.IntVar(&c.MaxTokens, "max-tokens", 0, "tokens of an account (default 1000)")
 	f.IntVar(&c.MaxDomains, "max-domains", 0, "custom domains of a project (default 100)")
+	f.Var(workersFlag{&c.CompressWorkers}, "compress-workers", "files encoded at a time, in the background and on idle processors, 0 for none; default one for each processor, up to 8")
+	f.Var(byteSize[int64]{&c.CompressMaxBytes}, "compress-max-bytes", "largest file that is encoded; default 16MiB")
 	addRuleFlags(f, &c.Rules)
 	f.Var(keepFlag{&c.KeepAssets}, "keep-assets", "`time` for which files of earlier deployments are answered, off for never; default 7d")
+	f.IntVar(&c.MaxKeptFiles, "max-kept-files", 0, "those files of a project, the newest (default 20000)")
 	f.DurationVar(&c.DomainTimeout, "domain-timeout", 0, "one look-up of a TXT record (default 5s)")
 }
 

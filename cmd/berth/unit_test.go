@@ -59,6 +59,22 @@ func TestKeepFlag(t *testing.T) {
 	}
 }
 
+func TestWorkersFlag(t *testing.T) {
+	for in, want := range map[string]int{"0": -1, "1": 1, "256": 256} {
+		var n int
+		w := workersFlag{&n}
+		if err := w.Set(in); err != nil || n != want || w.String() != in {
+			t.Errorf("%q: %d, %v, %s; want %d", in, n, err, w, want)
+		}
+	}
+	for _, in := range []string{"", "-1", "257", "some"} {
+		n := 0
+		if err := (workersFlag{&n}).Set(in); err == nil || n != 0 || (workersFlag{&n}).String() != "" {
+			t.Errorf("%q was taken for %d", in, n)
+		}
+	}
+}
+
 // What comes from elsewhere must not drive a terminal.
 func TestPrintable(t *testing.T) {
 	if got := printable("a\x1b[31mb\r\u202ec\nd"); got != "a�[31mb��c\nd" {
@@ -93,7 +109,7 @@ func TestEveryLimitHasItsFlag(t *testing.T) {
 		"MaxJSONBytes", "MaxConcurrentCalls", "BodyTimeout", "UploadTokenTTL", "SweepGrace", "MaxEnvVars", "MaxEnvVarBytes",
 		"MaxSettingsBytes", "MaxTokens", "MaxDomains", "DomainTimeout",
 		"MaxRedirectsStatic", "MaxRedirectsDynamic", "MaxRedirectLine", "MaxHeaderRules", "MaxHeaderLine", "MaxHeadersBytes",
-		"MaxRoutesRules", "MaxRouteLength", "KeepAssets",
+		"MaxRoutesRules", "MaxRouteLength", "KeepAssets", "MaxKeptFiles", "CompressMaxBytes",
 	} {
 		if c.Flags().Lookup(flagOf(name)) == nil {
 			t.Errorf("%s: there is no --%s", name, flagOf(name))

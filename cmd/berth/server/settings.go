@@ -46,6 +46,8 @@ type Settings struct {
 	LogFormat    string
 	LogLevel     string
 
+	EncodeCommand []string // command line of a process that encodes files; none: files are not encoded
+
 	Edge    edge.Options    // limits only
 	Control control.Options // limits only
 }

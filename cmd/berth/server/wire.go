@@ -9,6 +9,7 @@ import (
 
 	"berth/assets/blob"
 	"berth/assets/catalog"
+	"berth/assets/compress"
 	"berth/cmd/berth/explain"
 	"berth/router"
 	"berth/router/edge"
@@ -26,6 +27,7 @@ type node struct {
 	catalog *catalog.Catalog
 	control *control.Service
 	edge    *edge.Server
+	encoder *compress.Pool // nil: files are not encoded
 }
 
 // open opens the data directory and wires the parts over it. The end of ctx ends a start that a long log or a hung disk
@@ -72,16 +74,31 @@ func (n *node) wire(c *checked, log *slog.Logger, publicURL string) (err error) 
 			return err
 		}
 	}
-	n.control, err = control.New(control.Deps{
+	deps := control.Deps{
 		Store: n.data.Store, Blobs: n.blobs, Hasher: hasher, Resolver: newResolver(dns), Log: log,
 		SealingKey: n.data.Secrets.Sealing, UploadKey: n.data.Secrets.UploadToken,
-	}, c.controlOptions(publicURL))
+	}
+	if n.encoder, err = c.newEncoder(log); err != nil {
+		return fmt.Errorf("start encoding: %w", err)
+	}
+	if n.encoder != nil {
+		deps.Encoder = n.encoder
+	}
+	n.control, err = control.New(deps, c.controlOptions(publicURL))
 	if err != nil {
 		return fmt.Errorf("start the control plane: %w", err)
 	}
 	why := explain.Deps{Store: n.data.Store, Hasher: hasher, Resolver: n.hashed, Sites: n.catalog, Datacentre: c.Datacentre}
 	n.control.Extra(explain.Pattern, control.NeedAnyToken, why.Handle)
 	return nil
+}
+
+// newEncoder makes the processes that encode files; it starts none yet.
+func (c *checked) newEncoder(log *slog.Logger) (*compress.Pool, error) {
+	if len(c.EncodeCommand) == 0 || c.Control.CompressWorkers < 0 {
+		return nil, nil
+	}
+	return compress.NewPool(compress.Options{Command: c.EncodeCommand, Workers: c.Control.Workers(), Log: log})
 }
 
 // close closes what is open, the store last.
@@ -93,8 +110,11 @@ func (n *node) close() error {
 		n.hashed.Close()
 	}
 	var err error
+	if n.encoder != nil {
+		err = n.encoder.Close()
+	}
 	if n.blobs != nil {
-		err = n.blobs.Close()
+		err = errors.Join(err, n.blobs.Close())
 	}
 	if closeErr := n.data.Close(); closeErr != nil {
 		err = errors.Join(err, fmt.Errorf("close the store: %w", closeErr))
