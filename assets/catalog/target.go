@@ -19,6 +19,9 @@ const maxPast = 512
 type Target struct {
 	Kept *kept.Index // files of Past that are still answered; nil: none
 	Past []Served    // newest first; only deployments that still exist
+	// MovedOn says that the target has moved on from the deployment that it was asked for by, since the caller learnt what
+	// it serves. It serves one that may be in neither, so whoever needs them has to ask the router again.
+	MovedOn bool
 	retry
 }
 
@@ -86,9 +89,10 @@ func (c *Catalog) Target(ctx context.Context, no store.DeploymentNo, production 
 	return c.loadTarget(ctx, key, d.Project, branch)
 }
 
+// loadTarget is apart so that its closure costs a hit nothing.
 func (c *Catalog) loadTarget(ctx context.Context, key targetKey, p store.ProjectNo, branch string) (*Target, error) {
 	return c.targets.Load(ctx, key, func(ctx context.Context) (*Target, error) {
-		t, err := c.readTarget(ctx, p, branch)
+		t, err := c.readTarget(ctx, key.no, p, branch)
 		if err != nil {
 			return nil, fmt.Errorf("target %q of project %d: %w", branch, p, err)
 		}
@@ -96,7 +100,7 @@ func (c *Catalog) loadTarget(ctx context.Context, key targetKey, p store.Project
 	})
 }
 
-func (c *Catalog) readTarget(ctx context.Context, p store.ProjectNo, branch string) (*Target, error) {
+func (c *Catalog) readTarget(ctx context.Context, no store.DeploymentNo, p store.ProjectNo, branch string) (*Target, error) {
 	stored, err := c.store.Target(p, branch)
 	if errors.Is(err, store.ErrNotFound) {
 		return new(Target), nil
@@ -106,6 +110,10 @@ func (c *Catalog) readTarget(ctx context.Context, p store.ProjectNo, branch stri
 	}
 	t := new(Target)
 	for _, past := range stored.Past[:min(len(stored.Past), maxPast)] {
+		if past.Deployment == no {
+			t.MovedOn = true
+			continue
+		}
 		d, err := c.store.Deployment(past.Deployment)
 		switch {
 		case err == nil && d.Project == p:

@@ -96,6 +96,9 @@ func TestTarget(t *testing.T) {
 	if diff := cmp.Diff([]store.DeploymentNo{1}, numbers(branch)); diff != "" || branch.Kept != nil {
 		t.Errorf("branch: %v, %s", branch.Kept, diff)
 	}
+	if late := mustTarget(t, c, 2, true); !late.MovedOn || len(late.Past) != 1 || production.MovedOn {
+		t.Errorf("asked for by what it served before: %+v", late)
+	}
 	if n := testing.AllocsPerRun(100, func() { c.Target(context.Background(), 3, true) }); n != 0 {
 		t.Errorf("a hit makes %v allocations", n)
 	}

@@ -6,4 +6,31 @@
 //
 // fasthttp parses heads and writes answers; connections are accepted and wrapped here, because its own Shutdown closes
 // keep-alive connections on which a client may just be sending, and because its deadlines cost a timer each.
+//
+// # Hosts that move
+//
+// Production, aliases and custom domains go from deployment to deployment while pages of the earlier ones are open. A file
+// that the new deployment lacks is answered from the index of those that the host had before, if the site does not turn that
+// off; nothing of it is looked at while there is a file.
+//
+// # Skew protection
+//
+// A site may want more: that whatever a page loads comes from the deployment that the page came from. Then a navigation is
+// answered by what the host serves, and pins the browser to it with the cookie berth_pin. Requests for the parts of a page
+// (scripts, styles, what it fetches, frames, pages that it renders ahead) are answered by the pinned deployment, with that
+// deployment's rules. A request can choose for itself, too, by "X-Deployment-Id: ID" or "?dpl=ID", where ID is a
+// deployment's or the eight digits that its host begins with: the field before the query, and both before the cookie.
+//
+// There is one pin in a browser for a host, because a request for a script does not say which tab it is for: the last
+// navigation wins. A tab that was left open on deployment 1 asks deployment 2 for its parts once another tab on the same
+// host has gone to a page of 2. Files that 2 lacks are then found among those that the host had before; one that both
+// have under one name comes from 2. Names with a hash of the content in them leave nothing to go wrong.
+//
+// Nothing shows a visitor what was not released: only the deployment that the host serves can be chosen, and those that it
+// has left no longer ago than Options.SkewMaxAge. The cookie is for one host, and signed over it, the deployment and the time
+// at which it ends. Whatever else is asked for (forged, expired, deleted, withdrawn, nonsense) counts as not asked for, so
+// that no request fails for it. A browser that sends no Sec-Fetch-Dest is neither pinned nor answered by a pin: its
+// requests cannot be told apart.
+//
+// Caches are told what a choice looked at, by Vary; what a cookie chose or brings a cookie is for the browser alone.
 package edge

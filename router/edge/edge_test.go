@@ -32,6 +32,9 @@ type world struct {
 	sites map[store.DeploymentNo]planner
 	blobs *memBlobs
 
+	skewed  map[store.DeploymentNo]store.UUID      // deployments with skew protection, and their IDs
+	targets map[store.DeploymentNo]*catalog.Target // what was served before them
+
 	resolve func(q *router.Query) (router.Decision, error) // instead of hosts
 	load    func(no store.DeploymentNo) (planner, error)   // instead of sites
 }
@@ -70,7 +73,11 @@ func (w *world) deployment(_ context.Context, no store.DeploymentNo) (deployment
 		return deployment{planner: p, no: no}, err
 	}
 	if p, ok := w.sites[no]; ok {
-		return deployment{planner: p, no: no}, nil
+		d := deployment{planner: p, no: no}
+		if id, ok := w.skewed[no]; ok {
+			d.uuid, d.settings.Skew = id, store.On
+		}
+		return d, nil
 	}
 	return deployment{}, errTest
 }
@@ -79,7 +86,10 @@ func (w *world) settings(context.Context, store.ProjectNo) (*store.SiteSettings,
 	return &noSettings, nil
 }
 
-func (w *world) target(context.Context, store.DeploymentNo, bool) (*catalog.Target, error) {
+func (w *world) target(_ context.Context, no store.DeploymentNo, _ bool) (*catalog.Target, error) {
+	if t, ok := w.targets[no]; ok {
+		return t, nil
+	}
 	return &noTarget, nil
 }
 

@@ -27,6 +27,7 @@ type exchange struct {
 	serving deployment // what answers: that of the route, or one that the client is pinned to
 	skew    skew
 	pinned  bool // serving is not that of the route
+	movedOn bool // the host does not serve that of the route any more
 	status  int
 	sent    int64 // bytes of body handed to the connection
 
@@ -39,8 +40,7 @@ type exchange struct {
 func (s *Server) begin(c *conn, ctx *fasthttp.RequestCtx) *exchange {
 	x := s.exchanges.Get().(*exchange)
 	x.client, x.counted, x.host, x.route, x.status, x.sent = c.peer, false, "", router.Decision{}, 0, 0
-	x.serving, x.skew, x.pinned = deployment{}, skew{}, false
-	x.plan.KeptSource, x.text = 0, x.text[:0]
+	x.serving, x.pinned, x.plan.KeptSource = deployment{}, false, 0
 	x.record = nil
 	c.x = x
 	c.used += requestLength(&ctx.Request.Header)

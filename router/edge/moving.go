@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"time"
 
 	"berth/assets"
 	"berth/assets/catalog"
@@ -46,9 +47,32 @@ func (c compiledSites) target(ctx context.Context, no store.DeploymentNo, produc
 	return c.Target(ctx, no, production)
 }
 
-// plan makes the plan for a request whose deployment has been found, on a host that moves from deployment to deployment
-// or on one that does not.
+// A host may move between the look-up of its route and that of what it served before; the two then do not belong together,
+// and a file, or a pin, may seem to be of none of its deployments. So the route is looked up again. A commit can be read a
+// moment before the caches know of it, a long one if the machine is busy: hence the pauses, each twice as long.
+const (
+	maxFollows  = 7 // 63 ms of pauses
+	followPause = time.Millisecond
+)
+
+// plan makes the plan for a request whose route has been found.
 func (s *Server) plan(x *exchange) answer {
+	for try := 0; ; try++ {
+		x.movedOn = false
+		if a := s.planOnce(x); a.status != 0 || !x.movedOn || try == maxFollows {
+			return a
+		}
+		if try > 0 {
+			time.Sleep(followPause << (try - 1))
+		}
+		if a := s.find(x); a.status != 0 {
+			return a
+		}
+	}
+}
+
+func (s *Server) planOnce(x *exchange) answer {
+	x.skew, x.pinned, x.req.Kept, x.text = skew{}, false, nil, x.text[:0]
 	project, err := s.sites.settings(s.base, x.route.Project)
 	if err != nil {
 		return s.fault(x, unavailable(), "settings cannot be had", err)
@@ -100,5 +124,6 @@ func (s *Server) target(x *exchange) *catalog.Target {
 		s.fault(x, answer{}, "earlier deployments cannot be had", err)
 		return nil
 	}
+	x.movedOn = x.movedOn || t.MovedOn
 	return t
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"berth/assets/catalog"
+	"berth/router"
 	"berth/store"
 )
 
@@ -142,6 +144,34 @@ func TestFaultsOfWhatAHostServedBefore(t *testing.T) {
 		got := r.dial(t).ask("docs.pages.example", "/nowhere.js?dpl=abcdabcd")
 		if got.status[:3] != tt.status || r.Stats().Faults == 0 {
 			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// A host that moves between the look-ups of one request is asked for again, but not for ever.
+func TestHostMovesDuringARequest(t *testing.T) {
+	for name, tt := range map[string]struct {
+		moves bool
+		want  string
+	}{"moves": {true, "200"}, "says so and does not": {false, "404"}} {
+		w := newWorld()
+		from := w.add("a.example", w.compile(t, map[string]string{"/index.txt": "one"}, ""))
+		to := w.add("b.example", w.compile(t, map[string]string{"/chunk.js": "two"}, ""))
+		w.targets = map[store.DeploymentNo]*catalog.Target{from: {MovedOn: true}}
+		var asked atomic.Int32
+		w.resolve = func(*router.Query) (router.Decision, error) {
+			d := w.hosts["a.example"]
+			if asked.Add(1) > 2 && tt.moves {
+				d.Deployment = to
+			}
+			return d, nil
+		}
+		r := start(t, w, Options{})
+		if got := r.dial(t).ask("a.example", "/chunk.js"); got.status[:3] != tt.want || asked.Load() > maxFollows+1 {
+			t.Errorf("%s: %s after %d questions", name, got.status, asked.Load())
+		}
+		if s := r.Stats(); s.Faults != 0 {
+			t.Errorf("%s: %d faults", name, s.Faults)
 		}
 	}
 }

@@ -9,9 +9,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"berth/assets"
+	"berth/assets/catalog"
+	"berth/assets/kept"
 	"berth/assets/manifest"
+	"berth/store"
 )
 
 // TestScripts runs testdata/http/*.http, whose README.md says what they mean.
@@ -38,34 +42,67 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// scriptWorld is the deployment that the scripts talk to.
+// scriptWorld is what the scripts talk to.
 func scriptWorld(t *testing.T) *world {
 	t.Helper()
 	w := newWorld()
-	var entries []manifest.Entry
-	for path, content := range map[string]string{
+	site := w.compile(t, map[string]string{
 		"/index.html": "<h1>home</h1>\n",
 		"/about.html": "<h1>about</h1>\n",
 		"/404.html":   "<h1>lost</h1>\n",
 		"/hello.txt":  "hello\n",
 		"/empty.txt":  "",
 		"/large.bin":  strings.Repeat("0123456789abcdef", 8<<10),
-	} {
+	}, "")
+	w.add("site.example", site)
+	w.add("xn--bcher-kva.example", site)
+	w.add("127.0.0.1", site)
+	w.addMoved(t)
+	return w
+}
+
+func (w *world) compile(t testing.TB, contents map[string]string, headers string) *assets.Site {
+	t.Helper()
+	var entries []manifest.Entry
+	for path, content := range contents {
 		g := w.blobs.put([]byte(content))
-		entries = append(entries, manifest.Entry{Path: path, Digest: g, Size: int64(len(content))})
+		entries = append(entries, manifest.Entry{Path: path, Digest: g, Size: int64(len(content)), Key: manifest.AssetKey(g[:16])})
 	}
 	encoded, err := manifest.Encode(entries)
 	if err != nil {
 		t.Fatal(err)
 	}
-	site, err := assets.Compile(assets.Input{Manifest: encoded})
+	site, err := assets.Compile(assets.Input{Manifest: encoded, Headers: []byte(headers)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.add("site.example", site)
-	w.add("xn--bcher-kva.example", site)
-	w.add("127.0.0.1", site)
-	return w
+	return site
+}
+
+// addMoved adds moved.example, which has moved from the deployment of old.example to another.
+func (w *world) addMoved(t *testing.T) {
+	t.Helper()
+	const headers = "/app.js\n  Cache-Control: public, max-age=600\n  CDN-Cache-Control: max-age=60\n"
+	before := w.compile(t, map[string]string{"/index.html": "<h1>one</h1>\n", "/app.js": "one\n", "/chunk.1.js": "chunk\n"}, headers)
+	now := w.compile(t, map[string]string{"/index.html": "<h1>two</h1>\n", "/app.js": "two\n", "/hello.txt": "hello\n"}, headers)
+	from, to := w.add("old.example", before), w.add("moved.example", now)
+	route := w.hosts["old.example"]
+	route.Class = store.ClassDeployment
+	w.hosts["old.example"] = route
+	raw, _, err := kept.Next(kept.Move{
+		From: before.Files(), FromNo: uint64(from), To: now.Files(), Now: time.Now().Unix(), Keep: time.Hour, Max: 10,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := kept.Open(raw, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.skewed = map[store.DeploymentNo]store.UUID{from: {0: 0xaa, 3: 1}, to: {0: 0xaa, 3: 2}}
+	w.targets = map[store.DeploymentNo]*catalog.Target{
+		to: {Kept: index, Past: []catalog.Served{{No: from, UUID: w.skewed[from], Left: time.Now()}}},
+	}
 }
 
 type script struct {
@@ -124,20 +161,23 @@ func parseScripts(text string) ([]script, error) {
 
 func (s script) run(t *testing.T, r *running) {
 	c := r.dial(t)
-	head := false
+	head, cookie := false, ""
 	var got reply
 	for _, st := range s.steps {
 		var err error
 		switch st.kind {
 		case "request":
 			var raw string
-			if raw, err = unescape(st.text, "\r\n"); err == nil {
+			if raw, err = unescape(withCookie(st.text, cookie), "\r\n"); err == nil {
 				head = strings.HasPrefix(raw, "HEAD ")
 				c.send(raw)
 			}
 		case "expect":
 			if got, err = c.read(head); err == nil {
 				err = st.check(got)
+			}
+			if v, ok := got.field("Set-Cookie"); ok {
+				cookie, _, _ = strings.Cut(v, ";")
 			}
 		case "body":
 			var want string
@@ -160,6 +200,15 @@ func (s script) run(t *testing.T, r *running) {
 			t.Fatalf("line %d, %s: %v", st.line, st.kind, err)
 		}
 	}
+}
+
+// withCookie puts the cookie that was set last where a request names it.
+func withCookie(lines []string, cookie string) []string {
+	lines = slices.Clone(lines)
+	for i := range lines {
+		lines[i] = strings.ReplaceAll(lines[i], `\{cookie}`, cookie)
+	}
+	return lines
 }
 
 // check compares a response with the lines of an expect section.

@@ -8,23 +8,6 @@ import (
 	"berth/store"
 )
 
-// Skew protection: what a page loads comes from the deployment that the page came from, though its host has moved on.
-//
-// A navigation is answered by what the host serves, and pins the browser to it with a cookie. Requests for the parts of a
-// page (scripts, styles, what it fetches, frames) are answered by the pinned deployment, with that deployment's rules. A
-// request can choose for itself, too, by "X-Deployment-Id: ID" or "?dpl=ID", the field before the query and both before
-// the cookie.
-//
-// There is one pin in a browser for a host, because a request for a script does not say which tab it is for: the last
-// navigation wins. A tab left open on deployment 1 asks for its parts from deployment 2 once another tab of the same
-// host has been navigated; files that 2 lacks are then answered from the index of kept files, where that is on.
-//
-// Nothing lets a visitor see what was not released: only the deployment that the host serves can be chosen, and those that it
-// has served until no longer ago than Options.SkewMaxAge. Whatever else is asked for, be it forged, expired, deleted or
-// nonsense, counts as not asked for.
-//
-// A browser that sends no Sec-Fetch-Dest is neither pinned nor answered by a pin: its requests cannot be told apart.
-
 // selector says what chose the deployment that answers.
 type selector uint8
 
