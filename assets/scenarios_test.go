@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -65,6 +66,21 @@ func TestScenarios(t *testing.T) {
 	}
 	if steps < 15 {
 		t.Errorf("only %d requests", steps)
+	}
+}
+
+// The README has a reason for each.
+func TestDifferencesAreDocumented(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, differences := range []map[string]string{deliberate, elsewhere} {
+		for id := range differences {
+			if !strings.Contains(string(readme), id) {
+				t.Errorf("README.md does not name %s", id)
+			}
+		}
 	}
 }
 
