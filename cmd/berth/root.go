@@ -41,7 +41,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage.`)
 	root.AddCommand(
 		newServeCommand(a), newDeployCommand(a), newCheckCommand(a),
 		newProjectCommand(a), newDeploymentCommand(a), newDomainCommand(a), newTokenCommand(a), newAccountCommand(a),
-		newAliasCommand(a), newExplainCommand(a), newFsckCommand(a), newSweepCommand(a), newVersionCommand(a), newEncodeWorkerCommand(a),
+		newAliasCommand(a), newExplainCommand(a), newFsckCommand(a), newPurgeCommand(a), newSweepCommand(a), newVersionCommand(a), newEncodeWorkerCommand(a),
 	)
 	return root
 }
@@ -142,7 +142,8 @@ func verbs(c *cobra.Command) []string {
 	return names
 }
 
-// verb is a command that does something. args are the names of its arguments; each must be given, but one in brackets.
+// verb is a command that does something. args are the names of its arguments; each must be given, but one in brackets. The
+// last one may stand for any number ("[PATH...]").
 func (a *app) verb(name string, args []string, short, long string, run func(ctx context.Context, args []string) error) *cobra.Command {
 	needed := 0
 	use := name
@@ -157,11 +158,11 @@ func (a *app) verb(name string, args []string, short, long string, run func(ctx 
 		switch {
 		case len(given) < needed:
 			return usage(c, fmt.Errorf("%s is missing", args[len(given)]))
-		case len(given) > len(args):
+		case len(given) > len(args) && !strings.HasSuffix(use, "...]"):
 			return usage(c, fmt.Errorf("%q is one argument too many", given[len(args)]))
 		}
 		if i := slices.Index(given, ""); i >= 0 {
-			return usage(c, fmt.Errorf("%s is empty", args[i]))
+			return usage(c, fmt.Errorf("%s is empty", args[min(i, len(args)-1)]))
 		}
 		return nil
 	}
