@@ -25,6 +25,7 @@ const (
 	claimVersion      = 1
 	commitVersion     = 1
 	headVersion       = 1
+	headEpoch         = 2 // ends in an epoch
 	targetVersion     = 1
 	encodedVersion    = 1
 	variantsVersion   = 1

@@ -147,11 +147,12 @@ type head struct {
 	lastAccount    AccountNo
 	lastProject    ProjectNo
 	lastDeployment DeploymentNo
+	epoch          Epoch
 }
 
 func encodeHead(h head) []byte {
 	var e encoder
-	e.u8(headVersion)
+	e.oneOf(h.epoch != 0, headEpoch, headVersion)
 	e.uint(uint64(h.rev))
 	e.uint(uint64(h.logOldest))
 	e.uint(h.wildcards)
@@ -159,14 +160,22 @@ func encodeHead(h head) []byte {
 	e.uint(uint64(h.lastAccount))
 	e.uint(uint64(h.lastProject))
 	e.uint(uint64(h.lastDeployment))
+	if h.epoch != 0 {
+		e.uint(uint64(h.epoch))
+	}
 	return e.b
 }
 
 func decodeHead(b []byte) (head, error) {
 	d := decoder{b: b}
-	d.version(headVersion)
+	withEpoch := d.oneOf(headEpoch, headVersion)
 	h := head{rev: Revision(d.uint()), logOldest: Revision(d.uint()), wildcards: d.uint(), wildcardGen: d.uint()}
 	h.lastAccount, h.lastProject, h.lastDeployment = AccountNo(d.uint32()), ProjectNo(d.uint32()), DeploymentNo(d.uint())
+	if withEpoch {
+		if h.epoch = Epoch(d.uint32()); h.epoch == 0 {
+			d.fail(errOverlong)
+		}
+	}
 	if h.wildcards > math.MaxInt {
 		d.fail(errRange)
 	}

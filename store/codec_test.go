@@ -138,6 +138,7 @@ var samples = map[string][][]byte{
 	"head": {
 		encodeHead(head{rev: 1000, logOldest: 900, wildcards: 2, wildcardGen: 5, lastAccount: 1, lastProject: 40, lastDeployment: 800}),
 		encodeHead(head{logOldest: 1}),
+		encodeHead(head{rev: 7, logOldest: 1, epoch: 3}),
 	},
 	"number": {encodeNumber(uint64(300)), encodeNumber(uint64(math.MaxUint64))},
 	"commit": {

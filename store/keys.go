@@ -40,6 +40,10 @@ import (
 //	e       digest of a blob (32)                encoded forms of the blob
 //	f       deployment (8)                       listing of its files' encoded forms
 //	F       deployment (8)                       nothing: that listing is to be made
+//	L       project (4) · chunk (4)              piece of the project's table of the old design
+//	i       project (4) · host, labels reversed  chunk that has the host's entry
+//	s       pipeline of the old design           deployment number
+//	M       name                                 document of the migration
 //
 // Keys of the first table:
 var (
@@ -76,6 +80,10 @@ const (
 	tableEncoded      = 'e'
 	tableVariants     = 'f'
 	tableVariantsTodo = 'F'
+	tableLegacy       = 'L'
+	tableLegacyHost   = 'i'
+	tablePipeline     = 's'
+	tableMigration    = 'M'
 )
 
 // keyName shows a key in errors: its table and the rest in hex. Hosts and names are not shown in clear, so that the

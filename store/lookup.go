@@ -122,7 +122,7 @@ func (s *Store) tend() {
 }
 
 // LookupRoute is the hot point read of the request path: exact key only, no allocation, ErrNotFound unwrapped when
-// absent. It sees every commit whose Update has returned.
+// absent, or of another epoch than the store's. It sees every commit whose Update has returned.
 func (s *Store) LookupRoute(k hostkey.Key) (Route, error) { return s.lookupIn(tableRoute, k) }
 
 // LookupWildcard is LookupRoute for the wildcard record of a parent host's key.
@@ -156,6 +156,8 @@ func (s *Store) lookupIn(table byte, k hostkey.Key) (Route, error) {
 	if err != nil {
 		err = corrupt(l.key[:], err)
 		s.corrupt.Add(1)
+	} else if r.Epoch != l.v.head.epoch {
+		r, err = Route{}, ErrNotFound
 	}
 	s.put(l)
 	return r, err

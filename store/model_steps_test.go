@@ -26,13 +26,18 @@ func drawName(t *rapid.T) string {
 
 func drawRoute(t *rapid.T) Route {
 	return Route{Kind: RouteSite, Class: Class(rapid.IntRange(1, 4).Draw(t, "class")), Project: drawProject(t),
-		Deployment: DeploymentNo(rapid.Uint64().Draw(t, "deployment")), Epoch: Epoch(rapid.IntRange(0, 2).Draw(t, "epoch"))}
+		Deployment: DeploymentNo(rapid.Uint64().Draw(t, "deployment"))}
+}
+
+func (r Route) in(e Epoch) Route {
+	r.Epoch = e
+	return r
 }
 
 var modelSteps = map[string]step{
 	"set route": func(t *rapid.T, tx *Tx, m *model) (bool, error) {
 		k, r := drawKey(t), drawRoute(t)
-		m.Routes[k] = r
+		m.Routes[k] = r.in(m.Epoch)
 		return true, tx.SetRoute(k, r)
 	},
 	"delete route": func(t *rapid.T, tx *Tx, m *model) (bool, error) {
@@ -43,7 +48,7 @@ var modelSteps = map[string]step{
 	},
 	"set wildcard": func(t *rapid.T, tx *Tx, m *model) (bool, error) {
 		k, r := drawKey(t), drawRoute(t)
-		m.Wildcards[k] = r
+		m.Wildcards[k] = r.in(m.Epoch)
 		return true, tx.SetWildcard(k, r)
 	},
 	"delete wildcard": func(t *rapid.T, tx *Tx, m *model) (bool, error) {
@@ -51,6 +56,14 @@ var modelSteps = map[string]step{
 		_, there := m.Wildcards[k]
 		delete(m.Wildcards, k)
 		return there, tx.DeleteWildcard(k)
+	},
+	"next epoch": func(t *rapid.T, tx *Tx, m *model) (bool, error) {
+		m.Epoch++
+		e, err := tx.NextEpoch()
+		if e != m.Epoch || tx.Epoch() != e {
+			t.Errorf("epoch %d, want %d", e, m.Epoch)
+		}
+		return true, err
 	},
 	"put account": func(t *rapid.T, tx *Tx, m *model) (bool, error) {
 		a := Account{No: AccountNo(rapid.IntRange(1, 2).Draw(t, "account")), ID: drawName(t), Created: sampleTime}

@@ -157,7 +157,7 @@ func decodeNumber(b []byte) (uint64, error) {
 
 func encodeNumber[N ~uint32 | ~uint64](n N) []byte { return binary.AppendUvarint(nil, uint64(n)) }
 
-// Route returns the route record of a host key. The request path uses LookupRoute.
+// Route returns the route record of a host key, of whatever epoch. The request path uses LookupRoute.
 func (r *Reader) Route(k hostkey.Key) (Route, error) {
 	return getRecord(r, routeKey(tableRoute, k), decodeRoute, "route of host key %x", k[:])
 }

@@ -133,3 +133,43 @@ func TestVariants(t *testing.T) {
 }
 
 func second[A any](_ A, err error) error { return err }
+
+func TestTables(t *testing.T) {
+	s := openMem(t, vfs.NewMem(), Options{})
+	p := seedProject(t, s)
+	commits := watch(t, s)
+	update(t, s, func(tx *Tx) error {
+		return errors.Join(tx.PutTableChunk(TableChunk{p, 2, []byte("second")}), tx.PutTableChunk(TableChunk{p, 1, []byte("first")}),
+			tx.SetTableHost(p, "a.example", 1), tx.SetTableHost(p, "*.b.example", 2), tx.SetPipeline("abc", 7),
+			tx.PutDocument("state", []byte("x")), tx.PutDocument("log/1", []byte("y")))
+	})
+	if c := <-commits; !slices.Equal(c.Tables, []ProjectNo{p}) || !c.Migration {
+		t.Errorf("the commit says %+v", c)
+	}
+	chunks, err := collect(s.TableChunks(p))
+	if diff := cmp.Diff([]TableChunk{{p, 1, []byte("first")}, {p, 2, []byte("second")}}, chunks); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+	rest, err := collect(s.AllTableChunks(p, 2))
+	if diff := cmp.Diff(chunks[1:], rest); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+	hosts, err := collect(s.TableHosts(p))
+	if diff := cmp.Diff([]string{"a.example", "*.b.example"}, hosts); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+	if no, err := s.TableHost(p, "*.b.example"); no != 2 || err != nil {
+		t.Errorf("%d, %v", no, err)
+	}
+	if no, err := s.Pipeline("abc"); no != 7 || err != nil {
+		t.Errorf("%d, %v", no, err)
+	}
+	docs, err := collect(s.Documents("log/", ""))
+	if diff := cmp.Diff([]Document{{"log/1", []byte("y")}}, docs); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+	update(t, s, func(tx *Tx) error { return tx.DeleteProject(p) })
+	if left, err := collect(s.AllTableChunks(0, 0)); len(left) != 0 || err != nil {
+		t.Errorf("left after the project: %v, %v", left, err)
+	}
+}

@@ -26,6 +26,8 @@ type Tx struct {
 	touchedAt   map[routeID]int
 	projects    []ProjectNo
 	deployments []DeploymentNo
+	tables      []ProjectNo
+	migration   bool
 	wildcards   bool // some wildcard route was set or deleted
 }
 
@@ -119,7 +121,7 @@ func (tx *Tx) dropIfThere(key []byte) (bool, error) {
 
 func (tx *Tx) touchProject(p ProjectNo) { tx.projects = append(tx.projects, p) }
 
-// SetRoute sets the route record of a host key.
+// SetRoute sets the route record of a host key, in the epoch of the store.
 func (tx *Tx) SetRoute(k hostkey.Key, r Route) error {
 	return tx.setRoute(routeID{tableRoute, k}, r)
 }
@@ -164,6 +166,7 @@ func (tx *Tx) setRoute(id routeID, r Route) error {
 	if err := tx.remember(id); err != nil {
 		return err
 	}
+	r.Epoch = tx.g.head.epoch
 	return tx.set(routeKey(id.table, id.key), appendRoute(make([]byte, 0, maxRouteBytes), r))
 }
 
@@ -224,13 +227,13 @@ func (tx *Tx) finish() (Commit, error) {
 	if err := tx.trimCommitLog(now); err != nil {
 		return Commit{}, err
 	}
-	c := Commit{Revision: g.head.rev, Time: now, WildcardGeneration: g.head.wildcardGen}
+	c := Commit{Revision: g.head.rev, Time: now, WildcardGeneration: g.head.wildcardGen, Epoch: g.head.epoch, Migration: tx.migration}
 	for _, t := range tx.touched {
 		if t.table == tableRoute {
 			c.Keys = append(c.Keys, t.key)
 		}
 	}
-	c.Projects, c.Deployments = unique(tx.projects), unique(tx.deployments)
+	c.Projects, c.Deployments, c.Tables = unique(tx.projects), unique(tx.deployments), unique(tx.tables)
 	return c, nil
 }
 

@@ -126,7 +126,7 @@ func (tx *Tx) dropProjectNames(p Project) error {
 	return tx.drop(key32s(tableAccountProj, p.Account, p.Name))
 }
 
-// DeleteProject deletes the record, its targets, what was uploaded to it and is claimed or wanted, and frees the name. What else
+// DeleteProject deletes the record, its targets and its table of the old design, what was uploaded to it and is claimed or wanted, and frees the name. What else
 // belongs to the project is the caller's to delete first.
 func (tx *Tx) DeleteProject(no ProjectNo) error {
 	p, err := tx.Project(no)
@@ -139,12 +139,13 @@ func (tx *Tx) DeleteProject(no ProjectNo) error {
 	if err := tx.dropProjectNames(p); err != nil {
 		return err
 	}
-	for _, table := range []byte{tableClaim, tableWanted, tableTarget} {
+	for _, table := range []byte{tableClaim, tableWanted, tableTarget, tableLegacy, tableLegacyHost} {
 		if err := tx.dropAll(key32(table, no)); err != nil {
 			return err
 		}
 	}
 	tx.touchProject(no)
+	tx.tables = append(tx.tables, no)
 	return tx.drop(key32(tableProject, no))
 }
 

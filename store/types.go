@@ -18,7 +18,9 @@ type (
 // Revision counts commits without gaps: the n-th successful Update has Revision n.
 type Revision uint64
 
-// Epoch is the migration epoch in which a route record was written; zero on a server that never migrated.
+// Epoch numbers the times that a migration began to write route records beside the tables of the old design; zero on a
+// server that never migrated. A route record of another epoch than the store's counts as absent: it may be older than what the
+// tables have said since.
 type Epoch uint32
 
 // UUID is a random (version 4) UUID.
@@ -281,6 +283,9 @@ type Commit struct {
 	Keys        []hostkey.Key // host keys whose route record was set or deleted
 	Projects    []ProjectNo
 	Deployments []DeploymentNo // created, deleted, or otherwise not what a cache may have of it
+	Tables      []ProjectNo    // projects whose table of the old design changed
+	Migration   bool           // some document of the migration changed
+	Epoch       Epoch          // the store's, from this commit on
 	// WildcardGeneration grows with every commit that sets or deletes a wildcard route.
 	WildcardGeneration uint64
 }

@@ -16,6 +16,7 @@ func (endless) LookupRoute(hostkey.Key) (store.Route, error) { return site(1), n
 func (endless) LookupWildcard(hostkey.Key) (store.Route, error) {
 	return store.Route{}, store.ErrNotFound
 }
+func (endless) Epoch() store.Epoch                 { return 0 }
 func (endless) Wildcards() (int, uint64)           { return 1, 1 }
 func (endless) OnCommit(func(store.Commit)) func() { return func() {} }
 

@@ -80,6 +80,8 @@ func (s *fakeStore) Wildcards() (int, uint64) {
 	return len(s.now().wildcards), s.now().gen
 }
 
+func (s *fakeStore) Epoch() store.Epoch { return 0 }
+
 func (s *fakeStore) OnCommit(fn func(store.Commit)) func() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

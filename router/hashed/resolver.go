@@ -23,6 +23,7 @@ type Store interface {
 	LookupRoute(hostkey.Key) (store.Route, error)
 	LookupWildcard(hostkey.Key) (store.Route, error)
 	Wildcards() (n int, generation uint64)
+	Epoch() store.Epoch
 	OnCommit(func(store.Commit)) (cancel func())
 }
 
@@ -49,7 +50,9 @@ type Resolver struct {
 	cancel  func()
 	closed  atomic.Bool
 
-	wildcards uint64 // generation that the last commit told of; only the commit hook uses it, and hooks run one at a time
+	// What the last commit told of; only the commit hook uses them, and hooks run one at a time.
+	wildcards uint64 // generation
+	epoch     store.Epoch
 }
 
 // answer is what is cached under a key. It holds nothing of the query.
@@ -77,6 +80,7 @@ func New(s Store, hasher *hostkey.Hasher, o Options) (*Resolver, error) {
 	}
 	r := &Resolver{store: s, hasher: hasher, answers: answers}
 	_, r.wildcards = s.Wildcards()
+	r.epoch = s.Epoch()
 	r.cancel = s.OnCommit(r.committed)
 	return r, nil
 }
@@ -139,6 +143,11 @@ func (r *Resolver) load(ctx context.Context, key hostkey.Key, host hostkey.Host)
 // committed is the commit hook. It runs when the commit can be read and before its writer hears of it, so whatever is cached or being
 // read now may be older than the commit, and whatever is read from here on is not.
 func (r *Resolver) committed(c store.Commit) {
+	if c.Epoch != r.epoch { // every record that there was is absent now
+		r.epoch, r.wildcards = c.Epoch, c.WildcardGeneration
+		r.answers.DropAll()
+		return
+	}
 	for _, k := range c.Keys {
 		r.answers.Drop(k)
 	}

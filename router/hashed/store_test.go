@@ -2,6 +2,7 @@ package hashed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -112,4 +113,33 @@ func BenchmarkColdHost(b *testing.B) {
 			}
 		})
 	}
+}
+
+// A record that an earlier epoch left is absent, for a cache that held it as for a cold one, until it is written again.
+func TestEpochs(t *testing.T) {
+	s := openStore(t)
+	hasher := hostkey.NewHasher(hostkey.Secret{1})
+	r, err := New(s, hasher, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	const host, other = hostkey.Host("a.example"), hostkey.Host("b.c.example")
+	write := func(tx *store.Tx) error {
+		return errors.Join(tx.SetRoute(hasher.Key(host), site(1)), tx.SetWildcard(hasher.Key("c.example"), site(2)))
+	}
+	want := func(when string, first, second store.DeploymentNo) {
+		t.Helper()
+		for range 2 { // from the store, then from the cache
+			if a, b := ask(t, r, host), ask(t, r, other); a != first || b != second {
+				t.Errorf("%s: deployments %d and %d, want %d and %d", when, a, b, first, second)
+			}
+		}
+	}
+	update(t, s, write)
+	want("before", 1, 2)
+	update(t, s, func(tx *store.Tx) error { _, err := tx.NextEpoch(); return err })
+	want("in the next epoch", 0, 0)
+	update(t, s, write)
+	want("written again", 1, 2)
 }
