@@ -140,6 +140,22 @@ func TestPoolRestartsWhatCrashed(t *testing.T) {
 	}
 }
 
+// A process that ends just before it becomes idle is not given a job either.
+func TestPoolDoesNotUseTheDead(t *testing.T) {
+	p := newPool(t, Options{Workers: 1}, "serve")
+	ended := make(chan struct{})
+	w, err := startWorker(p.o.Command, func(*worker) { close(ended) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.kill()
+	<-ended
+	p.put(w)
+	if err := p.Encode(t.Context(), io.Discard, strings.NewReader("a"), 1, httpsem.Gzip); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestPoolCannotStart(t *testing.T) {
 	p, err := NewPool(Options{Command: []string{filepath.Join(t.TempDir(), "nothing")}})
 	if err != nil {

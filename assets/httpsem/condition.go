@@ -30,15 +30,9 @@ func Evaluate(ifMatch, ifNoneMatch string, selected ETag) Outcome {
 	return Proceed
 }
 
-// IfRange says which coding an If-Range field names, if the tag in it has the given key (§13.1.5). The comparison is
-// strong, as parts of two representations are about to be joined: a weak tag names none, nor does a date, as we send none
-// that it could be. If the named representation is not the one selected, the Range field is to be ignored.
-func IfRange(field string, key [16]byte) (Encoding, bool) {
-	t, ok := ParseETag(trimOWS(field))
-	return t.Encoding, ok && t.Key == key
-}
-
-// ifRange says which of the stored representations an If-Range field names, if any.
+// ifRange says which of the stored representations an If-Range field names, if any (§13.1.5). The comparison is strong, as
+// parts of two representations are about to be joined: a weak tag names none, nor does a date, as we send none that it
+// could be. If the named representation is not the one selected, the Range field is to be ignored.
 func (s *Stored) ifRange(field string) (Encoding, bool) {
 	t, ok := ParseETag(trimOWS(field))
 	return t.Encoding, ok && s.holds(t)

@@ -86,7 +86,10 @@ func Open(raw []byte, entries int) (*Listing, error) {
 	}
 	rest := raw[headerLen:]
 	l := &Listing{raw: raw, entries: entries, blocks: rest[:blocks], records: rest[blocks:]}
-	return l, l.check()
+	if err := l.check(); err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
 // check makes sure that the blocks count the records, so that every later slice of them is in bounds, and that there is
