@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"berth/assets"
@@ -120,7 +121,10 @@ func (s *Server) target(x *exchange) *catalog.Target {
 	production := x.route.Class == store.ClassProduction ||
 		x.route.Class == store.ClassCustom && x.route.Flags&store.FlagFollowsBranch == 0
 	t, err := s.sites.target(s.base, x.route.Deployment, production)
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrNotFound): // it was deleted just now
+		return nil
+	case err != nil:
 		s.fault(x, answer{}, "earlier deployments cannot be had", err)
 		return nil
 	}

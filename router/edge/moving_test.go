@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync/atomic"
@@ -129,9 +130,11 @@ func TestFaultsOfWhatAHostServedBefore(t *testing.T) {
 	for name, tt := range map[string]struct {
 		f      faulty
 		status string
+		faults uint64
 	}{
-		"no target":   {faulty{targetErr: errTest}, "404"},
-		"no settings": {faulty{settingsErr: errTest}, "503"},
+		"no target":    {faulty{targetErr: errTest}, "404", 2}, // of the query, and of a file that is not there
+		"just deleted": {faulty{targetErr: fmt.Errorf("load: %w", store.ErrNotFound)}, "404", 0},
+		"no settings":  {faulty{settingsErr: errTest}, "503", 1},
 	} {
 		w := benchWorld(t)
 		tt.f.world = w
@@ -142,8 +145,8 @@ func TestFaultsOfWhatAHostServedBefore(t *testing.T) {
 		}
 		r := listen(t, s, log)
 		got := r.dial(t).ask("docs.pages.example", "/nowhere.js?dpl=abcdabcd")
-		if got.status[:3] != tt.status || r.Stats().Faults == 0 {
-			t.Errorf("%s: %+v", name, got)
+		if got.status[:3] != tt.status || r.Stats().Faults != tt.faults {
+			t.Errorf("%s: %d faults, %+v", name, r.Stats().Faults, got)
 		}
 	}
 }

@@ -195,3 +195,32 @@ func TestPrivateCacheControl(t *testing.T) {
 		}
 	}
 }
+
+// FuzzPrivate: whatever rules say, the answer is private or not stored at all, and nothing is added to a field but that.
+func FuzzPrivate(f *testing.F) {
+	for _, seed := range []string{"public", `private="a, public"`, `x="`, `no-cache="\"", public`, "no-store", `a="\`, ",, ,", "no-store=1", "\"public\""} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		x := new(exchange)
+		x.plan.Fields = append(x.plan.Fields, field("Cache-Control", []byte(value)))
+		x.keepPrivate()
+		got := string(x.plan.Fields[0].Value)
+		if len(x.plan.Fields) != 1 || len(got) > len(value)+2*strings.Count(value, ",")+len("private, ") {
+			t.Errorf("%q: %v", value, x.plan.Fields)
+		}
+		private := got == "private" || strings.HasPrefix(got, "private, ")
+		for rest := []byte(got); len(rest) > 0; {
+			var directive []byte
+			directive, rest = cutDirective(rest)
+			name, _, _ := strings.Cut(strings.ToLower(string(directive)), "=")
+			private = private || strings.Trim(name, " \t") == "no-store"
+			if strings.Trim(name, " \t") == "public" {
+				t.Errorf("%q: %q", value, got)
+			}
+		}
+		if !private {
+			t.Errorf("%q: %q", value, got)
+		}
+	})
+}
