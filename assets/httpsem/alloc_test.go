@@ -35,7 +35,6 @@ func TestNothingAllocates(t *testing.T) {
 	m := Multipart{ETag: ETag{fileKey, Brotli}, ContentType: "text/css", Size: 1000, Ranges: &Ranges{}}
 	ParseRanges(m.Ranges, "bytes=0-1,5-6", m.Size)
 	cases := map[string]func(){
-		"NoneMatch":         func() { NoneMatch(`"a", W/"b", "c"`, `"c"`) },
 		"IdentityForbidden": func() { IdentityForbidden("gzip;q=0.1, br, zstd, *;q=0") },
 		"MediaTypeOf":       func() { _ = MediaTypeOf("/a/b.HTML").String() },
 		"Compressible":      func() { Compressible(MediaTypeOf("/a/b.geojson")) },
@@ -69,12 +68,5 @@ func BenchmarkNegotiate(b *testing.B) {
 				Negotiate(&a, &req, &benchStored)
 			}
 		})
-	}
-}
-
-func BenchmarkNoneMatch(b *testing.B) {
-	b.ReportAllocs()
-	for b.Loop() {
-		NoneMatch(`"051240d22ab9086ec5997a6d1ad35ec1", W/"151240d22ab9086ec5997a6d1ad35ec1"`, `"151240d22ab9086ec5997a6d1ad35ec1"`)
 	}
 }

@@ -1,7 +1,5 @@
 package httpsem
 
-import "strings"
-
 // Outcome is what the preconditions of a request come to.
 type Outcome uint8
 
@@ -36,23 +34,6 @@ func Evaluate(ifMatch, ifNoneMatch string, selected ETag) Outcome {
 func (s *Stored) ifRange(field string) (Encoding, bool) {
 	t, ok := ParseETag(trimOWS(field))
 	return t.Encoding, ok && s.holds(t)
-}
-
-// NoneMatch says whether an If-None-Match field holds the entity tag of the representation, so that GET and HEAD are
-// to be answered 304 (RFC 9110 §13.1.2). The comparison is the weak one: W/ counts for nothing on either side. "*"
-// matches every representation. After a malformed element the rest of the list is not believed: the request is
-// answered in full, which is always right.
-func NoneMatch(field, etag string) bool {
-	if isAny(field) {
-		return true
-	}
-	etag = strings.TrimPrefix(etag, "W/")
-	for list := (tagList{field}); ; {
-		tag, _, ok := list.next()
-		if !ok || tag == etag {
-			return ok
-		}
-	}
 }
 
 // comparison is one of the two of §8.8.3.2.
