@@ -88,7 +88,7 @@ func (n *node) wire(c *checked, log *slog.Logger, publicURL string) (err error) 
 	if err != nil {
 		return fmt.Errorf("start the control plane: %w", err)
 	}
-	why := explain.Deps{Store: n.data.Store, Hasher: hasher, Resolver: n.hashed, Sites: n.catalog, Datacentre: c.Datacentre}
+	why := explain.Deps{Store: n.data.Store, Hasher: hasher, Resolver: n.hashed, Sites: n.catalog, Datacentre: c.Datacentre, DropAssets: c.Control.KeepAssets < 0}
 	n.control.Extra(explain.Pattern, control.NeedAnyToken, why.Handle)
 	return nil
 }
