@@ -106,7 +106,7 @@ func (p *Project) place(e *Entry, u *understood) {
 		}
 		sort(&leftWilds, i, taken)
 	}
-	if len(p.hosts)+len(p.wilds)+len(left)+len(leftWilds) > p.converter.options.MaxRoutes {
+	if len(p.hosts)+len(p.wilds)+len(left)+len(u.wilds) > p.converter.options.MaxRoutes {
 		p.refuse(e, u, verdict{ReasonLimit, -1, fmt.Sprintf("the table stands for more than %d hosts (Options.MaxRoutes)", p.converter.options.MaxRoutes)})
 		return
 	}
@@ -162,6 +162,7 @@ func (p *Project) judgeWild(e *Entry, w *wildReading) (*claim, verdict) {
 		case r == shadows:
 			return &v.claim, verdict{}
 		case r == overlaps && v.hash == e.ScriptHash && v.wild.parent == w.parent:
+			w.widens = true
 			return &v.claim, verdict{} // one record answers for both
 		case r == overlaps && v.hash != e.ScriptHash:
 			return nil, verdict{ReasonOverlap, v.entry, fmt.Sprintf("entry %d answers some hosts of *.%s and leaves others; wildcards cannot be divided so: list the hosts of one of them", v.entry, w.parent)}
@@ -209,6 +210,11 @@ func (p *Project) claim(e *Entry, u *understood, left, leftWilds []int) {
 	}
 	for _, i := range leftWilds {
 		p.wilds = append(p.wilds, wildClaim{mine, u.wilds[i]})
+	}
+	for i := range u.wilds {
+		if u.wilds[i].widens { // it has no record of its own, but its hosts are taken
+			p.wilds = append(p.wilds, wildClaim{mine, u.wilds[i]})
+		}
 	}
 }
 

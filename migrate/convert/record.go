@@ -39,6 +39,7 @@ type wildReading struct {
 	run     run
 	loose   string // offsets of unescaped dots in "." + parent
 	answers answers
+	widens  bool // an earlier entry with the same script_hash answers some of it, by the same record
 }
 
 // oddSpelling is a host that no client spells like the pattern.
