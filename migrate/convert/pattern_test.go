@@ -167,9 +167,9 @@ func TestNotes(t *testing.T) {
 		want    []Note
 	}{
 		{`^(?:2b469e16.example.pages.dev` + tail, []Note{{NoteLooseDot,
-			"3 unescaped dots are read as dots; the old table also answered hosts with any other character there", "2b469e16xexample.pages.dev"}}},
+			"3 unescaped dots are read as dots; the pattern also matches hosts with any other character there", "2b469e16xexample.pages.dev"}}},
 		{`^[^.]+.a\.b` + plain, []Note{
-			{NoteLooseDot, "1 unescaped dots are read as dots; the old table also answered hosts with any other character there", "axa.b"},
+			{NoteLooseDot, "1 unescaped dots are read as dots; the pattern also matches hosts with any other character there", "axa.b"},
 			{NoteWider, "*.a.b also answers hosts with more labels", "a.b.a.b"},
 			{NoteCrosses, "the run before the dot also matches a slash, so it could match in paths of other hosts; this is not kept", ""}}},
 		{`^a\.b/`, []Note{{NotePort, "not all ports match; Berth answers on every port", "a.b:8080"}}},
