@@ -178,3 +178,39 @@ func TestHostMovesDuringARequest(t *testing.T) {
 		}
 	}
 }
+
+// A custom domain moves with production, or with the branch that it follows.
+func TestTargetOfACustomDomain(t *testing.T) {
+	for flags, branch := range map[store.RouteFlags]string{0: "", store.FlagFollowsBranch: "main"} {
+		l := newLive(t, store.SiteSettings{}, Options{})
+		l.deploy(page(1), store.SiteSettings{})
+		l.deploy(page(2), store.SiteSettings{})
+		l.update(func(tx *store.Tx) error {
+			route := l.route(2, store.ClassCustom)
+			route.Flags = flags
+			return tx.SetRoute(l.hasher.Key(customHost), route)
+		})
+		for _, gone := range []string{"nothing", map[string]string{"": "main", "main": ""}[branch], branch} {
+			l.update(func(tx *store.Tx) error { return tx.DeleteTarget(l.project, gone) })
+			want := "200"
+			if gone == branch {
+				want = "404"
+			}
+			if got := l.ask(customHost, "/only1.js", destScript); got.status[:3] != want {
+				t.Errorf("follows %q, without target %q: %s", branch, gone, got.status)
+			}
+		}
+	}
+}
+
+func TestPinnedDeploymentHasItsOwnSettings(t *testing.T) {
+	l := newLive(t, store.SiteSettings{Skew: store.On}, Options{})
+	l.deploy(page(1), store.SiteSettings{CORS: store.Off})
+	pin := l.navigate(productionHost, "/").pin()
+	l.deploy(page(2), store.SiteSettings{})
+	for want, got := range map[string]reply{"": l.ask(productionHost, "/app.js", destScript, pin), "*": l.ask(productionHost, "/app.js")} {
+		if v := got.all("Access-Control-Allow-Origin"); v != want {
+			t.Errorf("%s: %q, want %q", got.body, v, want)
+		}
+	}
+}
