@@ -175,9 +175,6 @@ func (t *encodeTask) checkSiblings(ctx context.Context, old *variants.Listing) e
 		return err
 	}
 	t.siblings, t.notes = hold, siblingNotes(bad)
-	for _, x := range hold {
-		t.hold.add(x.coded.Digest)
-	}
 	return nil
 }
 

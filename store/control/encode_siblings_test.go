@@ -3,6 +3,7 @@ package control
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"berth/assets/httpsem"
 	"berth/store"
@@ -101,6 +102,32 @@ func TestSiblingsAfterARestart(t *testing.T) {
 	if got := ts.api(t).logOf("docs", d.ID); got != log {
 		t.Error(got)
 	}
+}
+
+// The first listing is of a publication: a sweep that froze its view before the commit leaves it alone.
+func TestSweepOfTheFirstListing(t *testing.T) {
+	hook := &routesHook{}
+	ts, _ := newEncodingService(t, func(p *testParts) { hook.RouteWriter = RecordWriter(p.deps.Hasher); p.deps.Routes = hook })
+	a := ts.api(t)
+	a.project("docs")
+	w := &sweep{svc: ts.Service}
+	var end func()
+	hook.before = func() {
+		hook.before = nil
+		end = ts.upkeep.startSweep(newBloom(0))
+		if err := w.mark(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	d := a.deploy("docs", "", site{"/a.bin": text("a"), "/a.bin.gz": encoded(t, text("a"), httpsem.Gzip)})
+	ts.clock.advance(time.Hour)
+	w.cutoff = ts.clock.Now()
+	if err := w.removeBlobs(t.Context()); err != nil {
+		t.Error(err)
+	}
+	end()
+	ts.wantForms(t, d, map[string]string{"/a.bin": "gzip"})
+	ts.clean(t)
 }
 
 func TestSiblingNotesAreBounded(t *testing.T) {

@@ -139,7 +139,6 @@ func (t *encodeTask) openListing() (*variants.Listing, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoded forms of deployment %d: %w", t.q.no, err)
 	}
-	t.hold.add(ref.Digest)
 	raw, err := s.deps.Blobs.ReadAll(ref.Digest, ref.Size)
 	if errors.Is(err, blob.ErrNotFound) || errors.Is(err, blob.ErrCorrupt) {
 		return nil, nil

@@ -13,16 +13,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/andybalholm/brotli"
 	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
 
-	"berth/assets/compress"
 	"berth/assets/httpsem"
 	"berth/assets/manifest"
 	"berth/assets/variants"
 	"berth/store"
 )
 
-// testEncoder is the real one, at hand, counting what it is asked for.
+// testEncoder encodes badly and fast, and counts what it is asked for.
 type testEncoder struct {
 	mu     sync.Mutex // guards what follows
 	calls  map[string]int
@@ -52,11 +54,10 @@ func (f *testEncoder) Encode(ctx context.Context, dst io.Writer, src io.Reader, 
 			return err
 		}
 	}
-	var coded bytes.Buffer
-	if err := (compress.Local{}).Encode(ctx, &coded, bytes.NewReader(content), size, e); err != nil {
+	b, err := encodeFast(content, e)
+	if err != nil {
 		return err
 	}
-	b := coded.Bytes()
 	if spoil != nil {
 		b = spoil(b, e)
 	}
@@ -141,13 +142,38 @@ func noise(n int) string {
 	return string(b)
 }
 
+// encoded is what testEncoder makes.
 func encoded(t testing.TB, content string, e httpsem.Encoding) string {
 	t.Helper()
-	var b bytes.Buffer
-	if err := compress.Encode(t.Context(), &b, strings.NewReader(content), int64(len(content)), e); err != nil {
+	b, err := encodeFast([]byte(content), e)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return b.String()
+	return string(b)
+}
+
+func encodeFast(content []byte, e httpsem.Encoding) ([]byte, error) {
+	var b bytes.Buffer
+	var w io.WriteCloser
+	var err error
+	switch e {
+	case httpsem.Gzip:
+		w, err = gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	case httpsem.Zstd:
+		w, err = zstd.NewWriter(&b, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(zstd.MinWindowSize))
+	default:
+		w = brotli.NewWriterLevel(&b, 1)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(content); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
 }
 
 // forms lists what a deployment's files are stored in, by path, and checks that each form decodes to its file.
@@ -322,7 +348,7 @@ func (s *testService) blobs(t testing.TB) (n int) {
 
 // A deployment that is deleted while it is worked on, before its manifest was read and after, ends the work without a word.
 func TestDeletedWhileEncoding(t *testing.T) {
-	ts, enc := newEncodingService(t, nil)
+	ts, enc := newEncodingService(t, func(p *testParts) { p.opts.CompressWorkers = 1 })
 	a := ts.api(t)
 	a.project("docs")
 	d := a.deploy("docs", "dev", site{"/a.html": text("a"), "/b.html": text("b")})
@@ -341,6 +367,9 @@ func TestDeletedWhileEncoding(t *testing.T) {
 	}
 	if strings.Contains(ts.log.String(), "level=WARN") || strings.Contains(ts.log.String(), "level=ERROR") {
 		t.Error(ts.log.String())
+	}
+	if n := enc.total(); n != 3 {
+		t.Errorf("%d encoded, want those of the file in hand", n)
 	}
 	ts.clock.advance(time.Hour)
 	if ts.swept(t, SweepOptions{}); ts.blobs(t) != 0 {
@@ -409,6 +438,29 @@ func TestSweepMarkedBeforeTheListing(t *testing.T) {
 		t.Errorf("%+v", w.report)
 	}
 	ts.wantForms(t, d, map[string]string{"/a.html": all})
+	ts.clean(t)
+}
+
+// Forms that were made for a deployment which is gone are found, relied on, and then swept no more.
+func TestSweepOfFormsThatWereFound(t *testing.T) {
+	ts, enc := newEncodingService(t, nil)
+	a := ts.api(t)
+	a.project("docs")
+	old := a.deploy("docs", "dev", site{"/a.html": text("a")})
+	ts.drain(t)
+	a.must("DELETE", projectsPath+"/docs/deployments/"+old.ID+"?force=true", nil)
+	d := a.deploy("docs", "", site{"/a.html": text("a"), "/b.html": text("b")})
+	enc.set(func(f *testEncoder) {
+		f.before = func([]byte) {
+			ts.clock.advance(time.Hour)
+			ts.swept(t, SweepOptions{})
+		}
+	})
+	ts.drain(t)
+	ts.wantForms(t, d, map[string]string{"/a.html": all, "/b.html": all})
+	if n := enc.total(); n != 6 {
+		t.Errorf("%d encoded", n)
+	}
 	ts.clean(t)
 }
 
