@@ -118,7 +118,7 @@ func (m *move) after(before store.Target, from store.DeploymentNo) store.Target 
 		after.Past = append(after.Past, store.Past{Deployment: from, Left: m.now})
 	}
 	for _, past := range before.Past {
-		if no := past.Deployment; no != from && no != m.to.No && no != m.gone && len(after.Past) < maxPast {
+		if no := past.Deployment; no != from && no != m.to.No && len(after.Past) < maxPast {
 			after.Past = append(after.Past, past)
 		}
 	}
