@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -45,6 +46,27 @@ var modelSteps = map[string]step{
 		_, there := m.Routes[k]
 		delete(m.Routes, k)
 		return there, tx.DeleteRoute(k)
+	},
+	"fill routes": func(t *rapid.T, tx *Tx, m *model) (wrote bool, err error) {
+		var fill, want []KeyedRoute
+		for i := range 6 {
+			if k := testKey(i); rapid.Bool().Draw(t, "fill") {
+				fill = append(fill, KeyedRoute{k, drawRoute(t)})
+			}
+		}
+		for _, f := range fill {
+			if old, there := m.Routes[f.Key]; there && old.Epoch == m.Epoch {
+				want = append(want, KeyedRoute{f.Key, old})
+				continue
+			}
+			m.Routes[f.Key], wrote = f.Route.in(m.Epoch), true
+		}
+		kept, err := tx.FillRoutes(fill)
+		slices.SortFunc(want, func(a, b KeyedRoute) int { return bytes.Compare(a.Key[:], b.Key[:]) })
+		if !slices.Equal(kept, want) {
+			t.Errorf("kept %v, want %v", kept, want)
+		}
+		return wrote, err
 	},
 	"set wildcard": func(t *rapid.T, tx *Tx, m *model) (bool, error) {
 		k, r := drawKey(t), drawRoute(t)

@@ -203,12 +203,20 @@ func (tx *Tx) remember(id routeID) error {
 			return readError(key, err)
 		}
 	}
+	tx.rememberAs(id, before)
+	return nil
+}
+
+// rememberAs is remember where the value before is known; a value that was noted earlier stays.
+func (tx *Tx) rememberAs(id routeID, before []byte) {
+	if _, ok := tx.touchedAt[id]; ok {
+		return
+	}
 	if tx.touchedAt == nil {
 		tx.touchedAt = make(map[routeID]int)
 	}
 	tx.touchedAt[id] = len(tx.touched)
 	tx.touched = append(tx.touched, touch{id, before})
-	return nil
 }
 
 func isAbsent(err error) bool { return err == pebble.ErrNotFound }
