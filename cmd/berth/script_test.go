@@ -47,6 +47,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"ready":        cmdReady,
 			"fetch":        cmdFetch,
+			"coded":        cmdCoded,
 			"exits":        cmdExits,
 			"json":         cmdJSON,
 			"signal":       cmdSignal,
