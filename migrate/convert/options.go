@@ -30,7 +30,7 @@ type Options struct {
 	MaxProgram int // instructions of a pattern that is kept to test later hosts against; default 4,096
 
 	MaxRoutes   int   // hosts of one project; default 2,000,000
-	MaxWork     int64 // steps spent on finding shadows in one project; default 200,000,000, about a second
+	MaxWork     int64 // steps spent on one project, patterns and shadows together; default 1,000,000,000, some seconds at worst
 	MaxExamples int   // entries kept in a report for each class and reason; default 5
 }
 
@@ -63,7 +63,7 @@ func (o Options) withDefaults() (Options, error) {
 	set("MaxSteps", &o.MaxSteps, 64*min(o.MaxHosts, 1<<24))
 	set("MaxProgram", &o.MaxProgram, 4096)
 	set("MaxRoutes", &o.MaxRoutes, 2_000_000)
-	set64("MaxWork", &o.MaxWork, 200_000_000)
+	set64("MaxWork", &o.MaxWork, 1_000_000_000)
 	set("MaxExamples", &o.MaxExamples, 5)
 	return o, errors.Join(faults...)
 }

@@ -36,6 +36,7 @@ func (c *Converter) Pattern(f Filter) Entry {
 // understood is what later entries are compared with.
 type understood struct {
 	tree   *syntax.Regexp // nil if there is none
+	cost   int64          // of finding out, in the steps of Options.MaxWork
 	broken bool           // no dialect could compile it, so it never answered
 	hosts  []hostReading  // one for each of Entry.Hosts
 	wilds  []wildReading  // one for each of Entry.Wildcards
@@ -50,18 +51,33 @@ func (c *Converter) understand(f Filter) (Entry, understood) {
 			reason = ReasonTooComplex
 		}
 		e.refuse(reason, -1, "%v", err)
-		return e, understood{broken: broken(err)}
+		return e, understood{broken: broken(err), cost: c.cost(f.Pattern, 0)}
 	}
 	w := walker{options: &c.options, chars: &c.chars}
 	w.walk(&rest{re: tree}, state{})
 	w.settle()
-	u := understood{tree: tree, hosts: w.hosts, wilds: w.wilds}
+	u := understood{tree: tree, cost: c.cost(f.Pattern, w.steps), hosts: w.hosts, wilds: w.wilds}
 	if w.reason != "" {
 		e.refuse(w.reason, -1, "%s", w.why)
 		return e, u
 	}
 	e.fill(&w, tree)
 	return e, u
+}
+
+// What parsing and walking cost, beside a step of looking for shadows.
+const (
+	byteCost   = 2
+	exoticCost = 1 << 19
+	stepCost   = 16
+)
+
+func (c *Converter) cost(pattern string, steps int) int64 {
+	cost := stepCost*int64(steps) + byteCost*int64(len(pattern))
+	if n := exotic(pattern); n <= maxExotic {
+		cost += exoticCost * int64(n)
+	}
+	return cost
 }
 
 var errExotic = errors.New("it names too many classes of characters beyond ASCII; hosts are ASCII: write them as a-z0-9")

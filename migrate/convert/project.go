@@ -30,7 +30,13 @@ func (c *Converter) Project() *Project {
 // Add says what the next filter means behind those added before. Filters are added in the order of the table, Index
 // rising.
 func (p *Project) Add(f Filter) Entry {
+	if p.Work() > p.converter.options.MaxWork {
+		e := Entry{Index: f.Index, Pattern: f.Pattern, ScriptHash: f.ScriptHash}
+		e.refuse(ReasonLimit, -1, "the table took more than %d steps before it came to this entry (Options.MaxWork); split it", p.converter.options.MaxWork)
+		return e
+	}
 	e, u := p.converter.understand(f)
+	p.work += u.cost
 	if e.Class == CannotConvert {
 		p.keep(&e, u)
 		return e
@@ -195,7 +201,7 @@ func (p *Project) unproven(e *Entry, name string, may func(*simulator) bool) ver
 	return verdict{}
 }
 
-// Work is how many steps were spent on finding shadows.
+// Work is how many steps were spent.
 func (p *Project) Work() int64 { return p.work + p.sim.steps }
 
 func (p *Project) claim(e *Entry, u *understood, left, leftWilds []int) {

@@ -95,7 +95,8 @@ func TestProjectBounds(t *testing.T) {
 		want    []string
 	}{
 		{"routes", Options{MaxRoutes: 1}, []string{`^a\.b/`, `^c\.b/`, `^a\.b/`}, []string{"a.b (port)", "no limit", "shadowed by 0"}},
-		{"work", Options{MaxWork: 900}, []string{`^[^/]+x[^/]*\.b/`, `^` + strings.Repeat("y", 60) + `\.b/`, `^c\.b/`},
+		{"work", Options{MaxWork: 1}, []string{`^[^/]+x[^/]*\.b/`, `^c\.b/`}, []string{"no unbounded", "no limit"}},
+		{"work on shadows", Options{MaxWork: 1000}, []string{`^[^/]+x[^/]*\.b/`, `^` + strings.Repeat("y", 60) + `\.b/`, `^` + strings.Repeat("z", 60) + `\.b/`},
 			[]string{"no unbounded", strings.Repeat("y", 60) + ".b (port)", "no limit"}},
 		{"program", Options{MaxProgram: 3}, []string{`^x\.b/blog`, `^c\.b/`}, []string{"no path", "no unproven"}},
 	} {

@@ -204,7 +204,7 @@ func FuzzConvert(f *testing.F) {
 		sound(t, &e)
 		p := c.Project()
 		first, second := p.Add(Filter{Pattern: one, ScriptHash: "1"}), p.Add(Filter{Index: 1, Pattern: two, ScriptHash: "2"})
-		if p.Work() > 1<<20+1<<21 {
+		if p.Work() > 1<<20+1<<21+1<<25 {
 			t.Fatalf("%q, %q: %d steps", one, two, p.Work())
 		}
 		if first.Class == CannotConvert || second.Class == CannotConvert {

@@ -78,11 +78,14 @@ func (w *walker) hostRun(k *rest, s state, class set, single bool, least int) (*
 	case least > 1:
 		w.fail(ReasonUnbounded, "the run at its beginning wants %d characters at least, so it answers a part only of what a wildcard would; list the hosts, or write + for the number", least)
 	default:
-		s.wild = &run{class: class.and(w.chars.host), crosses: class.has('/')}
+		s.wild = &run{class: class.and(w.chars.host), crosses: w.crosses(class)}
 		return k.next, s, true
 	}
 	return nil, s, false
 }
+
+// crosses reports whether a run of the class goes on from the host into the path.
+func (w *walker) crosses(class set) bool { return w.options.Subject == HostPath && class.has('/') }
 
 // labels recognises a run and a dot, such as [^.]+\., of which any number may follow each other.
 func (w *walker) labels(re *syntax.Regexp) (set, bool) {
@@ -117,7 +120,7 @@ func (w *walker) labelRun(k *rest, s state, class set, least int) (*rest, state,
 	if least == 0 {
 		w.walk(k.next, s)
 	}
-	s.wild = &run{class: class.or(setOf(".")).and(w.chars.host), crosses: class.has('/')}
+	s.wild = &run{class: class.or(setOf(".")).and(w.chars.host), crosses: w.crosses(class)}
 	s, ok := w.push('.', false, s)
 	return k.next, s, ok
 }

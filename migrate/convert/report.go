@@ -33,7 +33,7 @@ type Report struct {
 	ByReason  map[Reason]int
 	Notes     map[NoteKind]int // entries that have at least one
 	Examples  []Entry          // the first ones of each class and reason, and of each kind of note; texts cut, three hosts at most
-	Work      int64            // steps spent on finding shadows
+	Work      int64            // steps spent
 
 	most int
 	seen map[string]int

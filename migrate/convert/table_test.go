@@ -249,3 +249,23 @@ func BenchmarkTable(b *testing.B) {
 		})
 	}
 }
+
+// The dearest patterns that could be found, at their bounds.
+func BenchmarkHostilePattern(b *testing.B) {
+	c := newConverter(b, Options{})
+	for name, pattern := range map[string]string{
+		"classes":     `^[a-z]{1,1000}\.a/`,
+		"tooLong":     `^[a-z]{300}\.a/`,
+		"repetitions": `^(?:(?:a{0,30}){0,30})\.b/`,
+		"unicode":     `(?i)^` + strings.Repeat(`[B-𞥃]`, 16) + `/`,
+		"alternation": `^(?:` + strings.Repeat(`abc|`, 12_000) + `d)\.e/`,
+		"groups":      `^` + strings.Repeat(`(?:`, 900) + strings.Repeat(`)?`, 900) + `/`,
+		"optionals":   `^` + strings.Repeat(`a?`, 5000) + `/`,
+	} {
+		b.Run("pattern="+name, func(b *testing.B) {
+			for b.Loop() {
+				c.Pattern(Filter{Pattern: pattern})
+			}
+		})
+	}
+}

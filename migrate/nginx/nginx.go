@@ -60,6 +60,13 @@ type Entry struct {
 	Hosts     []hostkey.Host
 	Wildcards []string
 	Notes     []convert.Note
+
+	pending refusal // of the value; if nothing is left for the entry to answer, it does not matter
+}
+
+type refusal struct {
+	reason convert.Reason
+	why    string
 }
 
 func (e *Entry) refuse(reason convert.Reason, by Position, why string) {
@@ -102,7 +109,10 @@ func Read(fsys fs.FS, name string, o Options) (*Config, error) {
 	}
 	b := &builder{parser: p}
 	b.top(top)
-	entries := b.resolveServers()
+	entries, err := b.resolveServers()
+	if err != nil {
+		return nil, err
+	}
 	for i := range b.maps {
 		entries = append(entries, b.resolveMap(&b.maps[i])...)
 	}

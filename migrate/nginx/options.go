@@ -13,6 +13,7 @@ type Options struct {
 	MaxBytes      int64 // of all files; default 32 MiB
 	MaxDirectives int   // default 500,000
 	MaxNesting    int   // of blocks, and of includes; default 32
+	MaxNames      int   // of servers, counted for each socket; default 1,000,000
 	MaxParameter  int   // bytes; default 4,096, as in nginx
 	Convert       convert.Options
 }
@@ -30,6 +31,7 @@ func (o Options) withDefaults() (Options, error) {
 	set("MaxFiles", &o.MaxFiles, 10_000)
 	set("MaxDirectives", &o.MaxDirectives, 500_000)
 	set("MaxNesting", &o.MaxNesting, 32)
+	set("MaxNames", &o.MaxNames, 1_000_000)
 	set("MaxParameter", &o.MaxParameter, 4096)
 	switch {
 	case o.MaxBytes < 0:

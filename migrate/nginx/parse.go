@@ -50,6 +50,7 @@ func (p *parser) file(name string, from Position) ([]directive, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.files = append(p.files, p.root+name)
 	p.open = append(p.open, name)
 	defer func() { p.open = p.open[:len(p.open)-1] }()
 	f := &fileParser{parser: p, name: p.root + name, lexer: lexer{text: text, line: 1, most: p.options.MaxParameter}}
@@ -69,7 +70,6 @@ func (p *parser) mayOpen(name string, from Position) error {
 	case len(p.files) >= p.options.MaxFiles:
 		return &Error{Position: from, Message: fmt.Sprintf("there are more than %d files (Options.MaxFiles)", p.options.MaxFiles)}
 	}
-	p.files = append(p.files, p.root+name)
 	return nil
 }
 

@@ -105,7 +105,7 @@ func (s *scope) merge(e *Entry, got *convert.Entry) {
 	if got.By >= 0 {
 		by = s.entries[s.items[got.By].entry].Position
 	}
-	if e.Class == convert.CannotConvert && e.Reason != "" {
+	if e.Reason != "" {
 		return
 	}
 	if e.Kind == Suffix {
@@ -159,6 +159,9 @@ func (e *Entry) settle() {
 		return
 	}
 	switch {
+	case len(e.Hosts)+len(e.Wildcards) > 0 && e.pending.reason != "":
+		e.refuse(e.pending.reason, Position{}, e.pending.why)
+		return
 	case len(e.Wildcards) > 0:
 		e.Class = convert.NeedsWildcard
 	case len(e.Hosts) > 0:
@@ -203,7 +206,7 @@ func (e *Entry) fix(serverName string) {
 	}
 	value := replaceVariables(e.Value, pairs)
 	if e.Value = value; strings.Contains(value, "$") {
-		e.refuse(ReasonVariable, Position{}, fmt.Sprintf("its value %q is known only with the request; write a name and a value for each host", value))
+		e.pending = refusal{ReasonVariable, fmt.Sprintf("its value %q is known only with the request; write a name and a value for each host", value)}
 	}
 }
 

@@ -3,6 +3,7 @@ package nginx
 import (
 	"fmt"
 	"strings"
+	"unicode"
 
 	"berth/migrate/convert"
 	"berth/router/hostkey"
@@ -30,7 +31,7 @@ func (b *builder) resolveMap(m *hostMap) []Entry {
 			if e.Kind == Regex && strings.HasPrefix(pattern, "*") {
 				pattern, fold = pattern[1:], true
 			}
-			e.check(m.subject, p.hostnames)
+			e.check(p.hostnames)
 		}
 		e.fix("")
 		s.add(e, pattern, fold)
@@ -49,14 +50,16 @@ func (b *builder) resolveMap(m *hostMap) []Entry {
 // add takes an entry, and its items unless it is refused already.
 func (s *scope) add(e Entry, pattern string, fold bool) {
 	s.entries = append(s.entries, e)
-	// A name whose value is not known still takes its hosts from those behind it.
-	if e.Reason == "" || e.Reason == ReasonVariable || e.Reason == ReasonNoValue || e.Reason == ReasonRedirect {
+	if e.Reason == "" {
 		s.items = append(s.items, e.items(len(s.entries)-1, pattern, fold)...)
 	}
 }
 
 // check refuses names that cannot be hosts, with a reason that says what they are.
-func (e *Entry) check(subject convert.Subject, hostnames bool) {
+func (e *Entry) check(hostnames bool) {
+	if e.Kind == Regex {
+		return
+	}
 	switch {
 	case e.Kind == NoHost:
 		e.refuse(ReasonNoHost, Position{}, fmt.Sprintf("%q is no host that a client asks for", e.Name))
@@ -64,8 +67,15 @@ func (e *Entry) check(subject convert.Subject, hostnames bool) {
 		e.refuse(ReasonNoHostnames, Position{}, fmt.Sprintf("%q is compared as it stands and matches no host; write hostnames; at the top of the map", e.Name))
 	case e.Kind == Exact && strings.Contains(e.Name, "*"):
 		e.refuse(convert.ReasonNotAHost, Position{}, fmt.Sprintf("%q has a wildcard within; nginx does not start with it: write a regular expression", e.Name))
-	case e.Kind == Exact && subject != convert.Host && strings.Contains(e.Name, ":"):
-		if _, err := hostkey.Canonical(e.Name); err == nil {
+	case strings.HasSuffix(e.Name, ".") || strings.ContainsFunc(e.Name, func(r rune) bool { return r > unicode.MaxASCII }):
+		if h, wildcard, err := hostkey.CanonicalPattern(e.Name); err == nil {
+			if wildcard {
+				h = "*." + h
+			}
+			e.refuse(convert.ReasonSpelling, Position{}, fmt.Sprintf("nginx compares hosts without a trailing dot, and clients send names beyond ASCII in their xn-- form, so %q answers nobody; write %s", e.Name, h))
+		}
+	case e.Kind == Exact && strings.Contains(e.Name, ":"):
+		if _, err := hostkey.Canonical(e.Name); err == nil && !strings.HasSuffix(e.Name, "]") {
 			e.refuse(convert.ReasonPort, Position{}, fmt.Sprintf("%q is of one port, and a route has no port; write it without", e.Name))
 		}
 	}

@@ -14,32 +14,25 @@ type claimed struct {
 	fold    bool
 }
 
-func (b *builder) resolveServers() []Entry {
+func (b *builder) resolveServers() ([]Entry, error) {
 	o := b.options.Convert
 	o.Subject = convert.Host
 	c, err := convert.New(o)
 	if err != nil {
-		return nil // withDefaults has looked for it already
+		return nil, err
 	}
-	var entries []Entry
-	var from []claimed
+	entries, from, err := b.claims()
+	if err != nil {
+		return nil, err
+	}
 	sockets := map[string][]int{} // indices of entries
 	var order []string
-	for i := range b.servers {
-		for _, e := range b.servers[i].entries() {
-			cl := claimed{server: i}
-			if e.Kind != Default {
-				_, cl.pattern, cl.fold = classify(e.Name, true)
-				// nginx ignores case exactly where upper case is written, since hosts have none.
-				cl.fold = strings.ToLower(cl.pattern) != cl.pattern
+	for i := range entries {
+		for _, socket := range entries[i].Listen {
+			if sockets[socket] == nil {
+				order = append(order, socket)
 			}
-			for _, socket := range e.Listen {
-				if sockets[socket] == nil {
-					order = append(order, socket)
-				}
-				sockets[socket] = append(sockets[socket], len(entries))
-			}
-			entries, from = append(entries, e), append(from, cl)
+			sockets[socket] = append(sockets[socket], i)
 		}
 	}
 	for _, socket := range order {
@@ -49,14 +42,34 @@ func (b *builder) resolveServers() []Entry {
 	for i := range entries {
 		entries[i].settle()
 	}
-	return entries
+	return entries, nil
+}
+
+// claims returns an entry for each name of each server, and beside it where it is from.
+func (b *builder) claims() (entries []Entry, from []claimed, err error) {
+	names := 0
+	for i := range b.servers {
+		s := &b.servers[i]
+		if names += len(s.names) * len(s.listen); names > b.options.MaxNames {
+			return nil, nil, &Error{Position: s.at, Message: fmt.Sprintf("the servers have more than %d names, counted for each socket (Options.MaxNames)", b.options.MaxNames)}
+		}
+		for _, e := range s.entries() {
+			cl := claimed{server: i}
+			if e.Kind == Regex {
+				_, cl.pattern, _ = classify(e.Name, true)
+				// nginx ignores case exactly where upper case is written, since hosts have none.
+				cl.fold = strings.ToLower(cl.pattern) != cl.pattern
+			}
+			entries, from = append(entries, e), append(from, cl)
+		}
+	}
+	return entries, from, nil
 }
 
 func resolveSocket(c *convert.Converter, entries []Entry, from []claimed, indices []int) {
 	s := scope{entries: entries}
 	for _, i := range indices {
-		switch e := &entries[i]; e.Reason {
-		case "", ReasonVariable, ReasonNoValue, ReasonRedirect:
+		if e := &entries[i]; e.Reason == "" {
 			s.items = append(s.items, e.items(i, from[i].pattern, from[i].fold)...)
 		}
 	}
@@ -68,7 +81,7 @@ func (s *server) entries() (all []Entry) {
 	for _, n := range s.names {
 		e := Entry{Position: n.at, Source: "server", Listen: s.listen, Name: n.text, Action: s.action, Value: s.value}
 		e.Kind, _, _ = classify(n.text, true)
-		e.check(convert.Host, true)
+		e.check(true)
 		if e.Reason == "" {
 			s.refuseValue(&e)
 		}
@@ -86,9 +99,9 @@ func (s *server) refuseValue(e *Entry) {
 	switch {
 	case s.https:
 	case s.action == "":
-		e.refuse(ReasonNoValue, Position{}, "the server says neither root nor proxy_pass nor return; say what it serves")
+		e.pending = refusal{ReasonNoValue, "the server says neither root nor proxy_pass nor return; say what it serves"}
 	case s.action == "return" || s.action == "rewrite":
-		e.refuse(ReasonRedirect, Position{}, fmt.Sprintf("the server only answers %q; a route leads to a deployment: let one with a _redirects file do it, or what stands before Berth", s.action+" "+s.value))
+		e.pending = refusal{ReasonRedirect, fmt.Sprintf("the server only answers %q; a route leads to a deployment: let one with a _redirects file do it, or what stands before Berth", s.action+" "+s.value)}
 	default:
 		primary := ""
 		if len(s.names) > 0 && !strings.ContainsAny(s.names[0].text, "*~") {
@@ -104,7 +117,7 @@ func (b *builder) compareSockets(entries []Entry, from []claimed) {
 	for _, https := range []bool{false, true} { // a redirect to https gives way, wherever it stands
 		for i := range entries {
 			e := &entries[i]
-			if e.Reason != "" || b.servers[from[i].server].https != https {
+			if e.Reason != "" || e.pending.reason != "" || b.servers[from[i].server].https != https {
 				continue
 			}
 			b.compare(entries, owner, i, https)
