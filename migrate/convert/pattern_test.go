@@ -58,6 +58,7 @@ func TestPattern(t *testing.T) {
 		{"run to the slash", `^a\.b(?::.*)?/`, "a.b"},
 		{"no port", `^a\.b/(.*)$`, "a.b (port)"},
 		{"one port, optional", `^a\.b(?::8080)?/`, "a.b (port)"},
+		{"long ports only", `^a\.b(?::\d{3,5})?/`, "a.b (port)"},
 		{"one port", `^a\.b:8080/`, "no port"},
 		{"port required", `^a\.b:\d+/`, "no port"},
 		{"no slash, port", `^a\.b:\d+`, "no open-ended"},

@@ -49,6 +49,8 @@ func TestProject(t *testing.T) {
 		{"wildcard twice", []string{`^[^/]+\.b` + any, `^[^./]+\.b` + any}, []string{"*.b", "shadowed by 0"}},
 		{"narrow, then wide", []string{`^[^./]+\.b` + any, `^[^/]+\.b` + any}, []string{"*.b (wider)", "no overlap"}},
 		{"narrow, then wide, same deployment", []string{`h=^[^./]+\.b` + any, `h=^[^/]+\.b` + any}, []string{"*.b (wider)", "shadowed by 0"}},
+		{"narrow, then wide, same deployment, then below", []string{`h=^[^./]+\.b` + any, `h=^[^/]+\.b` + any, `i=^[^/]+\.a\.b` + any},
+			[]string{"*.b (wider)", "shadowed by 0", "shadowed by 1"}},
 		{"wide, then below", []string{`^[^/]+\.b` + any, `^[^./]+\.a\.b` + any}, []string{"*.b", "shadowed by 0"}},
 		{"one label, then below", []string{`^[^./]+\.b` + any, `^[^./]+\.a\.b` + any}, []string{"*.b (wider)", "*.a.b (wider)"}},
 		{"below, then wide", []string{`^[^/]+\.a\.b` + any, `^[^/]+\.b` + any}, []string{"*.a.b", "*.b"}},
