@@ -41,7 +41,7 @@ var layers = map[string]layer{
 	"assets/catalog":  {[]string{"assets", "assets/blob", "assets/manifest", "assets/rules", "assets/kept", "store", "store/cache"}, "from a deployment's number to its compiled site"},
 	"router":          {[]string{"router/hostkey", "store"}, "question and answer types, nothing else"},
 	"router/hashed":   {[]string{"router", "router/hostkey", "store", "store/cache"}, "one resolver"},
-	"router/legacy":   {[]string{"router", "router/hostkey", "store"}, "one resolver, deletable as one folder"},
+	"router/legacy":   {[]string{"router", "router/hostkey", "store", "store/cache"}, "one resolver, deletable as one folder"},
 	"router/rollout":  {[]string{"router", "router/hostkey"}, "chooses a resolver; reads no store on the request path"},
 	"router/edge":     {[]string{"router", "router/...", "assets", "assets/catalog", "assets/blob", "assets/manifest", "assets/kept", "store", "store/cache"}, "the only transport code on the data path"},
 	"store/control": {[]string{"store", "assets/blob", "assets/manifest", "assets/rules", "assets/httpsem", "assets/hints", "assets/variants", "assets/compress",

@@ -14,10 +14,11 @@ import (
 // constant 404 that reveals nothing.
 var ErrNoRoute = errors.New("router: no route for this host")
 
-// Query is one question to a Resolver. Host and Path may be views of the request's own bytes: a Resolver that keeps
-// either past its return must clone it.
+// Query is one question to a Resolver. Its texts may be views of the request's own bytes: a Resolver that keeps
+// one past its return must clone it.
 type Query struct {
 	Host hostkey.Host
+	Port string // that the client named, in digits; "": none, or the scheme's own. Only tables of the old design may tell ports apart
 	Path string
 }
 

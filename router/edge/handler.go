@@ -129,6 +129,7 @@ func (s *Server) checkTarget(c *conn, x *exchange, method, target, host []byte) 
 		x.req.Scheme = forwardedScheme(h.forwardedProto)
 	}
 	x.req.Port = portOf(view(authority), x.req.Scheme)
+	x.query.Port = x.req.Port
 	if x.record != nil {
 		x.record.host = x.record.keep(bytesOf(string(canonical)), len(canonical))
 	}
