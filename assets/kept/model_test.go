@@ -52,7 +52,7 @@ func reference(steps []step, path string) (File, bool) {
 		switch {
 		case s.keep <= 0, has, s.to.covers(path):
 			f = File{}
-		case had && !slices.Contains(s.dead, s.from.no):
+		case had && !slices.Contains(s.dead, s.from.no) && !s.from.covers(path):
 			f = File{s.from.entries[path], s.from.no, until}
 		case f.Source != 0 && (f.Until <= s.now || slices.Contains(s.dead, f.Source)):
 			f = File{}
@@ -136,7 +136,7 @@ func (w *moves) alive(source uint64) bool { return !w.all[source-1].gone }
 
 func (w *moves) move(t *rapid.T, to *deployed) {
 	keep := time.Duration(rapid.SampledFrom([]int{0, 20, 50, 50, 100}).Draw(t, "keep")) * time.Second
-	m := Move{Previous: w.raw, Alive: w.alive, From: w.current.listing, FromNo: w.current.no, To: to.listing, Redirects: to.rules,
+	m := Move{Previous: w.raw, Alive: w.alive, From: w.current.listing, FromNo: w.current.no, Shadowed: w.current.rules, To: to.listing, Redirects: to.rules,
 		Now: w.now, Keep: keep, Max: 1000}
 	raw, report, err := Next(m)
 	if err != nil || report.Dropped != 0 {

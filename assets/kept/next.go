@@ -17,6 +17,7 @@ type Move struct {
 	Alive     func(source uint64) bool // whether a deployment's files may be answered; nil: every one's
 	From      *manifest.Manifest       // what the host has served until now; nil: nothing
 	FromNo    uint64                   // its number
+	Shadowed  *rules.Redirects         // of From's deployment, which answered for what they cover; nil: none
 	To        *manifest.Manifest       // what it serves from now on
 	Redirects *rules.Redirects         // of To's deployment; nil: none
 	Now       int64                    // Unix seconds
@@ -32,7 +33,8 @@ type Report struct {
 
 // Next makes the index that belongs to m.To; nil for an empty one.
 //
-// It has what is left of the index before, and what From has, each without the files that To has or redirects. So a file
+// It has what is left of the index before, and what From has and does not redirect itself, for that was never served: each
+// without the files that To has or redirects. So a file
 // is in at most one of To and its index, and the one in the index is of the deployment that had it last. Nothing in the
 // index before is kept for longer than what is left behind now.
 func Next(m Move) (raw []byte, kept Report, err error) {
@@ -75,7 +77,7 @@ func (m *Move) leftBehind() []File {
 		for at < m.To.Len() && m.To.PathAt(at) < path {
 			at++
 		}
-		if at < m.To.Len() && m.To.PathAt(at) == path || !m.keeps(path) {
+		if at < m.To.Len() && m.To.PathAt(at) == path || !m.keeps(path) || covers(m.Shadowed, path) {
 			continue
 		}
 		left = append(left, File{Entry: m.From.At(i), Source: m.FromNo, Until: m.until()})
@@ -104,9 +106,11 @@ func (m *Move) remaining(before *Index, left []File) []File {
 
 // keeps says whether a file that To lacks may be kept.
 func (m *Move) keeps(path string) bool {
-	if !Keepable(path) {
-		return false
-	}
-	_, covered := m.Redirects.Find(urlPath(path))
-	return !covered
+	return Keepable(path) && !covers(m.Redirects, path)
+}
+
+// covers says whether a rule answers for the path of a file.
+func covers(r *rules.Redirects, path string) bool {
+	_, covered := r.Find(urlPath(path))
+	return covered
 }

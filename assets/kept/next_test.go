@@ -103,6 +103,8 @@ func TestNext(t *testing.T) {
 			[]File{{b, 4, 1100}}, Report{Files: 1}},
 		"rewrite": {Move{From: listing(t, a1, b), FromNo: 4, To: listing(t), Redirects: redirects("/* /shell 200"), Keep: keep, Max: 9},
 			nil, Report{}},
+		"what was redirected was not served": {Move{From: listing(t, a1, b), FromNo: 4, To: listing(t), Previous: encoded(t, old), Shadowed: redirects("/a.js /login 302\n/c* / 301"), Keep: keep, Max: 9},
+			[]File{{b, 4, 1100}, old}, Report{Files: 2}},
 		"redirect of an encoded path": {Move{From: listing(t, entry("/ü 1.js", "")), FromNo: 4, To: listing(t), Redirects: redirects("/%C3%BC%201.js / 301"), Keep: keep, Max: 9},
 			nil, Report{}},
 	} {

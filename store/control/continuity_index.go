@@ -130,6 +130,9 @@ func (m *move) next(rd *store.Reader, plan *targetPlan, most int) (raw []byte, r
 			if next.From, err = m.svc.readListing(from.Manifest); err != nil {
 				return nil, report, fmt.Errorf("files of deployment %s: %w", shortID(from.UUID), err)
 			}
+			if next.Shadowed, err = m.svc.readRedirects(from.Redirects); err != nil {
+				return nil, report, fmt.Errorf("%s of deployment %s: %w", rules.RedirectsFile, shortID(from.UUID), err)
+			}
 		}
 	}
 	if plan.before.Kept != (store.FileRef{}) {
@@ -157,12 +160,8 @@ func (m *move) load() (err error) {
 			return fmt.Errorf("files of the deployment to serve: %w", err)
 		}
 	}
-	if m.to.Redirects != (store.FileRef{}) {
-		text, err := m.svc.readWhole(m.to.Redirects)
-		if err != nil {
-			return fmt.Errorf("%s of the deployment to serve: %w", rules.RedirectsFile, err)
-		}
-		m.redirects, _ = rules.ParseRedirects(string(text), m.svc.opts.Rules)
+	if m.redirects, err = m.svc.readRedirects(m.to.Redirects); err != nil {
+		return fmt.Errorf("%s of the deployment to serve: %w", rules.RedirectsFile, err)
 	}
 	m.loaded = true
 	return nil
@@ -175,6 +174,19 @@ func (s *Service) readWhole(ref store.FileRef) ([]byte, error) {
 		err = fmt.Errorf("the bytes of blob %s are not those", ref.Digest)
 	}
 	return raw, err
+}
+
+// readRedirects reads and compiles the rules of a deployment; nil: it has none.
+func (s *Service) readRedirects(ref store.FileRef) (*rules.Redirects, error) {
+	if ref == (store.FileRef{}) {
+		return nil, nil
+	}
+	text, err := s.readWhole(ref)
+	if err != nil {
+		return nil, err
+	}
+	compiled, _ := rules.ParseRedirects(string(text), s.opts.Rules)
+	return compiled, nil
 }
 
 func (s *Service) readListing(ref store.FileRef) (*manifest.Manifest, error) {

@@ -148,6 +148,17 @@ func TestContinuityYieldsToTheNewDeployment(t *testing.T) {
 	ts.clean(t)
 }
 
+// A file that a deployment has but redirects was never served: taking the rule away must not publish it.
+func TestContinuityKeepsNothingThatWasRedirected(t *testing.T) {
+	ts := newTestService(t, nil)
+	a := ts.api(t)
+	a.project("docs")
+	a1 := a.deploy("docs", "", site{"/secret.js": "s", "/c/d.css": "d", "/b.js": "b"}, field{"_redirects", "/secret.js /login 302\n/c/* /elsewhere 200\n"})
+	a.deploy("docs", "", site{})
+	ts.wantKept(t, "without files and rules", "docs", "", keptMap{"/b.js": short(a1)})
+	ts.clean(t)
+}
+
 // firstOf is the n-th newest deployment, from 0.
 func firstOf(a *api, project string, n int) deploymentObject {
 	a.t.Helper()
