@@ -9,7 +9,7 @@ func (o *Options) allPorts(a answers) bool {
 
 // notes are about what was found.
 func (w *walker) notes() (notes []Note) {
-	if n := w.looseNote(); n.Kind != "" {
+	if n := looseNote(w.hosts, w.wilds); n.Kind != "" {
 		notes = append(notes, n)
 	}
 	for _, h := range w.hosts {
@@ -27,14 +27,14 @@ func (w *walker) notes() (notes []Note) {
 	return notes
 }
 
-func (w *walker) looseNote() Note {
+func looseNote(hosts []hostReading, wilds []wildReading) Note {
 	count, example := 0, ""
-	for _, h := range w.hosts {
+	for _, h := range hosts {
 		if count += len(h.loose); h.loose != "" && example == "" {
 			example = replaced(spelled(h.host), int(h.loose[0]))
 		}
 	}
-	for _, v := range w.wilds {
+	for _, v := range wilds {
 		if count += len(v.loose); v.loose != "" && example == "" {
 			example = "a" + replaced("."+string(v.parent), int(v.loose[0]))
 		}

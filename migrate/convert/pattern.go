@@ -36,6 +36,8 @@ func (c *Converter) Pattern(f Filter) Entry {
 // understood is what later entries are compared with.
 type understood struct {
 	tree   *syntax.Regexp // nil if there is none
+	shaped bool           // the tree was not made
+	steps  int            // nodes visited
 	cost   int64          // of finding out, in the steps of Options.MaxWork
 	broken bool           // no dialect could compile it, so it never answered
 	hosts  []hostReading  // one for each of Entry.Hosts
@@ -56,7 +58,7 @@ func (c *Converter) understand(f Filter) (Entry, understood) {
 	w := walker{options: &c.options, chars: &c.chars}
 	w.walk(&rest{re: tree}, state{})
 	w.settle()
-	u := understood{tree: tree, cost: c.cost(f.Pattern, w.steps), hosts: w.hosts, wilds: w.wilds}
+	u := understood{tree: tree, steps: w.steps, cost: c.cost(f.Pattern, w.steps), hosts: w.hosts, wilds: w.wilds}
 	if w.reason != "" {
 		e.refuse(w.reason, -1, "%s", w.why)
 		return e, u

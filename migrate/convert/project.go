@@ -17,6 +17,7 @@ type Project struct {
 	loose     looseClaims
 	wilds     []wildClaim
 	opaques   []opaque
+	shapes    shapes
 	kept      int   // instructions of opaques
 	work      int64 // steps, but for the simulator's
 	sim       simulator
@@ -24,7 +25,7 @@ type Project struct {
 
 // Project begins a table.
 func (c *Converter) Project() *Project {
-	return &Project{converter: c, hosts: map[hostkey.Host]claim{}, sim: simulator{subject: c.options.Subject}}
+	return &Project{converter: c, hosts: map[hostkey.Host]claim{}, shapes: shapes{}, sim: simulator{subject: c.options.Subject}}
 }
 
 // Add says what the next filter means behind those added before. Filters are added in the order of the table, Index
@@ -35,7 +36,7 @@ func (p *Project) Add(f Filter) Entry {
 		e.refuse(ReasonLimit, -1, "the table took more than %d steps before it came to this entry (Options.MaxWork); split it", p.converter.options.MaxWork)
 		return e
 	}
-	e, u := p.converter.understand(f)
+	e, u := p.understand(f)
 	p.work += u.cost
 	if e.Class == CannotConvert {
 		p.keep(&e, u)
@@ -69,6 +70,9 @@ func (p *Project) AddName(index int, name, scriptHash string) Entry {
 // keep remembers an entry that stays with the old table, for those behind it.
 func (p *Project) keep(e *Entry, u understood) {
 	o := opaque{entry: e.Index, hash: e.ScriptHash}
+	if u.shaped {
+		u.tree, _ = p.converter.parse(Filter{Pattern: e.Pattern}) // it has the shape of one that could be parsed
+	}
 	switch {
 	case u.broken:
 		return
