@@ -1,9 +1,6 @@
 package backfill
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
 	"time"
 
 	"berth/migrate"
@@ -13,7 +10,6 @@ import (
 
 const (
 	checkpointDocument = "backfill"
-	controlDocument    = "backfill/control"
 	documentVersion    = 1
 )
 
@@ -44,48 +40,11 @@ type checkpoint struct {
 	Overflow int                  `json:"overflow"` // the latter
 }
 
-// control is what operators say.
-type control struct {
-	Version int       `json:"v"`
-	Paused  bool      `json:"paused"`
-	Rate    *float64  `json:"rate,omitempty"` // nil: the server's option holds
-	Who     string    `json:"who"`
-	Why     string    `json:"why"`
-	Since   time.Time `json:"since"`
-}
-
-func read[T any](r *store.Reader, name string, version func(*T) int) (v T, there bool, err error) {
-	raw, err := r.Document(name)
-	if errors.Is(err, store.ErrNotFound) {
-		return v, false, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(raw, &v)
-	}
-	if err == nil && version(&v) != documentVersion {
-		err = fmt.Errorf("version %d; this berth reads %d", version(&v), documentVersion)
-	}
-	if err != nil {
-		return v, false, fmt.Errorf("read document %s: %w", name, err)
-	}
-	return v, true, nil
-}
-
-func write(tx *store.Tx, name string, v any) error {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("encode document %s: %w", name, err)
-	}
-	return tx.PutDocument(name, raw)
-}
+// FormVersion is the version of its form.
+func (c checkpoint) FormVersion() int { return c.Version }
 
 func readCheckpoint(r *store.Reader) (checkpoint, bool, error) {
-	return read(r, checkpointDocument, func(c *checkpoint) int { return c.Version })
-}
-
-func readControl(r *store.Reader) (control, error) {
-	c, _, err := read(r, controlDocument, func(c *control) int { return c.Version })
-	return c, err
+	return migrate.Get[checkpoint](r, checkpointDocument)
 }
 
 // works says in which phases the job may write: both sides are written, and going on is harmless.
@@ -96,7 +55,7 @@ func works(p migrate.Phase) bool {
 // situation is all that decides whether the job may go on, read from one state.
 type situation struct {
 	state   migrate.State
-	control control
+	control migrate.Control
 	point   checkpoint // of this epoch; zero if it has none
 }
 
@@ -104,7 +63,7 @@ func readSituation(r *store.Reader) (s situation, err error) {
 	if s.state, err = migrate.Load(r); err != nil {
 		return s, err
 	}
-	if s.control, err = readControl(r); err != nil {
+	if s.control, err = migrate.LoadControl(r, checkpointDocument); err != nil {
 		return s, err
 	}
 	point, there, err := readCheckpoint(r)

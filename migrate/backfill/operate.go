@@ -15,12 +15,12 @@ var ErrNoFailure = errors.New("backfill: no such failure")
 
 // Pause stops the job after the chunk that is being written, also across restarts.
 func (j *Job) Pause(ctx context.Context, who, why string) error {
-	return j.control(ctx, who, "backfill paused", why, func(c *control) { c.Paused = true })
+	return j.control(ctx, who, "backfill paused", why, func(c *migrate.Control) { c.Paused = true })
 }
 
 // Resume undoes Pause.
 func (j *Job) Resume(ctx context.Context, who, why string) error {
-	return j.control(ctx, who, "backfill resumed", why, func(c *control) { c.Paused = false })
+	return j.control(ctx, who, "backfill resumed", why, func(c *migrate.Control) { c.Paused = false })
 }
 
 // SetRate changes the rate, entries a second; 0 is no limit. It holds at once, and across restarts.
@@ -28,18 +28,12 @@ func (j *Job) SetRate(ctx context.Context, rate float64, who, why string) error 
 	if rate < 0 || math.IsNaN(rate) || math.IsInf(rate, 0) {
 		return fmt.Errorf("backfill: rate %v: want entries a second, or 0 for no limit", rate)
 	}
-	return j.control(ctx, who, fmt.Sprintf("backfill rate %v", rate), why, func(c *control) { c.Rate = &rate })
+	return j.control(ctx, who, fmt.Sprintf("backfill rate %v", rate), why, func(c *migrate.Control) { c.Rate = &rate })
 }
 
-func (j *Job) control(ctx context.Context, who, what, why string, change func(*control)) error {
+func (j *Job) control(ctx context.Context, who, what, why string, change func(*migrate.Control)) error {
 	return j.change(ctx, who, what, why, func(tx *store.Tx) error {
-		c, err := readControl(&tx.Reader)
-		if err != nil {
-			return err
-		}
-		c.Version, c.Who, c.Why, c.Since = documentVersion, who, why, j.deps.Clock.Now().UTC()
-		change(&c)
-		return write(tx, controlDocument, c)
+		return migrate.SetControl(tx, checkpointDocument, j.deps.Clock.Now(), who, why, change)
 	})
 }
 
@@ -94,7 +88,7 @@ func (j *Job) each(ctx context.Context, who, what, why string, ids []string, cha
 			}
 			change(&f)
 			n++
-			if err := write(tx, queuePrefix+f.ID, f); err != nil {
+			if err := migrate.Put(tx, queuePrefix+f.ID, f); err != nil {
 				return err
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"berth/migrate"
 	"berth/store"
 )
 
@@ -34,7 +35,7 @@ func restart(tx *store.Tx, epoch store.Epoch, total int64, now time.Time) error 
 	if err := tx.DeleteDocuments(queuePrefix); err != nil {
 		return err
 	}
-	return write(tx, checkpointDocument, checkpoint{Version: documentVersion, Epoch: epoch, Next: start(1), Started: now.UTC(), Total: total})
+	return migrate.Put(tx, checkpointDocument, checkpoint{Version: documentVersion, Epoch: epoch, Next: start(1), Started: now.UTC(), Total: total})
 }
 
 // count counts entries without reading them: in JSON a key cannot stand in a string with its quotes bare.
@@ -199,7 +200,7 @@ func (j *Job) update(tx *store.Tx, c *chunk, st settle) (checkpoint, error) {
 			s.point.Finished = now
 		}
 	}
-	return s.point, write(tx, checkpointDocument, s.point)
+	return s.point, migrate.Put(tx, checkpointDocument, s.point)
 }
 
 // hold waits until the next chunk may be written: for the rate, and for a server that is busy.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"berth/migrate"
 	"berth/migrate/tables"
 	"berth/store"
 )
@@ -123,7 +124,7 @@ func (q *queue) add(fault tables.Fault) (id string, err error) {
 	if !f.Skipped {
 		f.Next = q.now.Add(q.o.backoff(f.Attempts))
 	}
-	return id, write(q.tx, queuePrefix+id, f)
+	return id, migrate.Put(q.tx, queuePrefix+id, f)
 }
 
 func (o *Options) backoff(attempts int) time.Duration {

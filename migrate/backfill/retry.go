@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"berth/migrate"
 	"berth/store"
 )
 
@@ -103,5 +104,5 @@ func (j *Job) forget(tx *store.Tx, p store.ProjectNo, epoch store.Epoch, seen ma
 			return err
 		}
 	}
-	return write(tx, checkpointDocument, s.point)
+	return migrate.Put(tx, checkpointDocument, s.point)
 }

@@ -64,6 +64,12 @@ func New(c Config) (*Reader, error) {
 	return &Reader{c}, errors.Join(faults...)
 }
 
+// Domain is the one below which the hosts of projects are.
+func (r *Reader) Domain() string { return r.config.Domain }
+
+// Key is the key of a host's record.
+func (r *Reader) Key(h hostkey.Host) hostkey.Key { return r.config.Hasher.Key(h) }
+
 // Class says why an entry, or one of its hosts, has no route.
 type Class string
 

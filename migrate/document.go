@@ -1,0 +1,67 @@
+package migrate
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"berth/store"
+)
+
+// Versioned is a document that says which version of its form it has.
+type Versioned interface{ FormVersion() int }
+
+// Get reads a document; there is false if there is none. It refuses one of a form that this berth does not read.
+func Get[T Versioned](r *store.Reader, name string) (v T, there bool, err error) {
+	raw, err := r.Document(name)
+	if errors.Is(err, store.ErrNotFound) {
+		return v, false, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(raw, &v)
+	}
+	if err == nil && v.FormVersion() != documentVersion {
+		err = fmt.Errorf("version %d; this berth reads %d", v.FormVersion(), documentVersion)
+	}
+	if err != nil {
+		var none T
+		return none, false, fmt.Errorf("read document %s: %w", name, err)
+	}
+	return v, true, nil
+}
+
+// Put writes a document.
+func Put(tx *store.Tx, name string, v any) error { return put(tx, name, v) }
+
+const documentVersion = 1
+
+// Control is what operators say to a job: it holds at once, and across restarts.
+type Control struct {
+	Version int       `json:"v"`
+	Paused  bool      `json:"paused"`
+	Rate    *float64  `json:"rate,omitempty"` // entries a second, 0: no limit; nil: as the server was started
+	Who     string    `json:"who"`
+	Why     string    `json:"why"`
+	Since   time.Time `json:"since"`
+}
+
+// FormVersion is the version of its form.
+func (c Control) FormVersion() int { return c.Version }
+
+// LoadControl reads what was said to a job; nothing yet is the zero value.
+func LoadControl(r *store.Reader, job string) (Control, error) {
+	c, _, err := Get[Control](r, job+"/control")
+	return c, err
+}
+
+// SetControl changes it, inside an Update.
+func SetControl(tx *store.Tx, job string, now time.Time, who, why string, change func(*Control)) error {
+	c, err := LoadControl(&tx.Reader, job)
+	if err != nil {
+		return err
+	}
+	c.Version, c.Who, c.Why, c.Since = documentVersion, who, why, now.UTC()
+	change(&c)
+	return put(tx, job+"/control", c)
+}
