@@ -85,8 +85,8 @@ type Plan struct {
 	// Missing says that no file of the deployment answers for the path: the status is that of a 404.html, of a
 	// single-page application's shell or of nothing. Set for GET and HEAD, whether or not a kept file answered instead.
 	Missing bool
-	// Page says that a document answers that the path is for, or the shell of a single-page application: with 200 or with
-	// 304, which keeps its type to itself.
+	// Page says that a document answers, whose parts the browser will ask for: the one that the path is for or the shell of a
+	// single-page application, with 200 or with 304, which keeps its type to itself; or a 404.html.
 	Page bool
 	// KeptSource is the number of the earlier deployment whose file answers; 0: none.
 	KeptSource uint64
@@ -95,7 +95,7 @@ type Plan struct {
 
 	// fallback says that a single-page application answers for a path that has no file.
 	fallback bool
-	encoded  bool // the file, or page of absence, is stored in a content coding: Accept-Encoding has a say
+	encoded  bool // Accept-Encoding has a say: the file, or page of absence, is stored in a content coding, or is refused
 	from     source
 	asked    rules.Request // here because it would escape
 	changes  rules.Changes

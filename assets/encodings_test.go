@@ -142,7 +142,7 @@ func TestEncodings(t *testing.T) {
 		{"§15.5.7: nothing is left", Request{Target: "/gz.txt", AcceptEncoding: "br, identity;q=0"}, response{406, "", "", on, ""}},
 		{"§12.5.3: identity refused, but gzip taken", Request{Target: "/gz.txt", AcceptEncoding: "gzip, identity;q=0"}, response{200, "gzip", gz, on, asIs}},
 		{"§12.5.5: what is stored once does not vary", Request{Target: "/bare.txt", AcceptEncoding: "gzip, br"}, response{200, "", s.tagOf("/bare.txt", 0), "", plain}},
-		{"§12.5.5: nor does its 406", Request{Target: "/bare.txt", AcceptEncoding: "*;q=0"}, response{406, "", "", "", ""}},
+		{"§12.5.5: its 406 does, which no other client may be given", Request{Target: "/bare.txt", AcceptEncoding: "*;q=0"}, response{406, "", "", on, ""}},
 		{"§12.5.3: 8 KiB", Request{Target: "/all.txt", AcceptEncoding: strings.Repeat("x;q=0.5,", 1<<10) + "br"}, response{200, "", all(0), on, plain}},
 
 		{"§13.1.2: the tag of what would be sent", Request{Target: "/all.txt", AcceptEncoding: "br", IfNoneMatch: all(httpsem.Brotli)}, response{304, "", all(httpsem.Brotli), on, asIs}},
@@ -150,7 +150,7 @@ func TestEncodings(t *testing.T) {
 		{"§13.1.2: *", Request{Target: "/all.txt", IfNoneMatch: "*"}, response{304, "", all(0), on, plain}},
 		{"§8.8.3.3: the tag of another form", Request{Target: "/all.txt", AcceptEncoding: "br", IfNoneMatch: all(0)}, response{200, "br", all(httpsem.Brotli), on, asIs}},
 		{"§13.1.1, ours: If-Match alone", Request{Target: "/all.txt", IfMatch: `"x"`}, response{200, "", all(0), on, plain}},
-		{"§13.1.1: If-Match beside Range", Request{Target: "/all.txt", IfMatch: `"x"`, Range: "bytes=0-"}, response{412, "", "", on, ""}},
+		{"§13.1.1: If-Match beside Range", Request{Target: "/all.txt", IfMatch: `"x"`, Range: "bytes=0-"}, response{412, "", "", on, "no-store"}},
 		{"§14.2: Range means nothing to HEAD", Request{Method: "HEAD", Target: "/all.txt", IfMatch: `"x"`, Range: "bytes=0-"}, response{200, "", all(0), on, ""}},
 
 		{"§14.2: a range is of identity", Request{Target: "/all.txt", AcceptEncoding: "br", Range: "bytes=1-2"}, response{206, "", all(0), on, ""}},
@@ -160,8 +160,8 @@ func TestEncodings(t *testing.T) {
 		{"§13.1.5: a tag that is gone", Request{Target: "/all.txt", AcceptEncoding: "br", Range: "bytes=1-2", IfRange: `"x"`}, response{200, "br", all(httpsem.Brotli), on, "no-transform"}},
 		{"§13.1.5: strong comparison", Request{Target: "/all.txt", Range: "bytes=1-2", IfRange: "W/" + all(0)}, response{200, "", all(0), on, ""}},
 		{"§13.2.2: If-None-Match first", Request{Target: "/all.txt", Range: "bytes=1-2", IfNoneMatch: all(0)}, response{304, "", all(0), on, ""}},
-		{"§15.5.17: behind the end", Request{Target: "/all.txt", Range: "bytes=99999-"}, response{416, "", "", on, ""}},
-		{"§15.5.17: bytes=-0", Request{Target: "/all.txt", Range: "bytes=-0"}, response{416, "", "", on, ""}},
+		{"§15.5.17: behind the end", Request{Target: "/all.txt", Range: "bytes=99999-"}, response{416, "", "", on, "no-store"}},
+		{"§15.5.17: bytes=-0", Request{Target: "/all.txt", Range: "bytes=-0"}, response{416, "", "", on, "no-store"}},
 		{"§14.1.2: 2^63", Request{Target: "/all.txt", Range: "bytes=1-9223372036854775808"}, response{206, "", all(0), on, ""}},
 		{"§15.3.7.2: several", Request{Target: "/all.txt", Range: "bytes=0-0,5-6"}, response{206, "", all(0), on, ""}},
 		{"§15.3.7.2: several of a coding, named in the parts", Request{Target: "/all.txt", Range: "bytes=0-0,5-6", IfRange: all(httpsem.Brotli)}, response{206, "", all(httpsem.Brotli), on, "no-transform"}},

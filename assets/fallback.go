@@ -40,11 +40,12 @@ const longest = 3600
 
 // keepsLong reports that a field lets caches keep a response for longer than that.
 func keepsLong(name string, value []byte) bool {
-	switch name {
-	case "Expires": // a date is hardly ever written for less
+	switch {
+	case name == "Expires": // a date is hardly ever written for less
 		return true
-	case "Cache-Control", "Cdn-Cache-Control", "Cloudflare-Cdn-Cache-Control", "Surrogate-Control":
-	default:
+	case name == "X-Accel-Expires": // seconds, or "@" and a date
+		return tooLong(view(value))
+	case name != "Cache-Control" && !ForSharedCaches(name):
 		return false
 	}
 	for directive := range strings.SplitSeq(view(value), ",") {
@@ -53,10 +54,15 @@ func keepsLong(name string, value []byte) bool {
 		case "immutable":
 			return true
 		case "max-age", "s-maxage", "stale-while-revalidate", "stale-if-error":
-			if n, err := strconv.ParseUint(strings.Trim(arg, `"`), 10, 32); err != nil || n > longest {
+			if tooLong(strings.Trim(arg, `"`)) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+func tooLong(seconds string) bool {
+	n, err := strconv.ParseUint(seconds, 10, 32)
+	return err != nil || n > longest
 }

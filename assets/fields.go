@@ -41,9 +41,13 @@ func (p *Plan) add(name string, value []byte) {
 
 // remove drops every field of a name, in its canonical spelling.
 func (p *Plan) remove(name string) {
+	p.removeAll(func(has string) bool { return has == name })
+}
+
+func (p *Plan) removeAll(is func(name string) bool) {
 	kept := p.Fields[:0]
 	for i, f := range p.Fields {
-		if f.Name == name {
+		if is(f.Name) {
 			continue
 		}
 		if p.Trace != nil {

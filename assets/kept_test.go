@@ -62,7 +62,7 @@ func TestKeptFiles(t *testing.T) {
 		"unchanged":   {Request{Target: "/app-1.js", IfNoneMatch: tag}, 7, "304\nETag: " + tag + fresh + always + gen},
 		"part": {Request{Target: "/app-1.js", Range: "bytes=0-2"}, 7, "206\nContent-Type: application/javascript\nContent-Range: bytes 0-2/9\nAccept-Ranges: bytes\nETag: " +
 			tag + "\nX-Robots-Tag: noindex" + typed + gen + "\n(3) old"},
-		"no part":                  {Request{Target: "/app-1.js", Range: "bytes=9-"}, 7, "416\nContent-Range: bytes */9\nAccept-Ranges: bytes" + always + gen},
+		"no part":                  {Request{Target: "/app-1.js", Range: "bytes=9-"}, 7, "416\nContent-Range: bytes */9\nAccept-Ranges: bytes" + always + gen + "\nCache-Control: no-store"},
 		"before a page of absence": {Request{Target: "/dir/%C3%A9.css"}, 7, ""},
 		"its last second":          {Request{Target: "/app-1.js", Now: now + week - 1}, 7, file},
 		"its time is over":         {Request{Target: "/app-1.js", Now: now + week}, 0, "200" + home},
@@ -118,7 +118,7 @@ func TestMissing(t *testing.T) {
 func TestPage(t *testing.T) {
 	s := newTestSite(t, map[string]string{"/index.html": "x", "/a.txt": "x", "/dir/404.html": "x", "/page.html": "x"})
 	for target, want := range map[string]bool{
-		"/": true, "/page": true, "/of/an/application": true, "/a.txt": false, "/page.html": false, "/dir/none": false,
+		"/": true, "/page": true, "/of/an/application": true, "/a.txt": false, "/page.html": false,
 	} {
 		for method, req := range map[string]Request{"GET": {}, "HEAD": {}, "PUT": {}, "GET part": {Range: "bytes=0-0"}, "GET again": {IfNoneMatch: "*"}} {
 			var p Plan
@@ -127,5 +127,16 @@ func TestPage(t *testing.T) {
 				t.Errorf("%s %s: %v", method, target, p.Page)
 			}
 		}
+	}
+	// A 404.html loads its parts, too; it knows neither ranges nor conditions.
+	for method, want := range map[string]bool{"GET": true, "HEAD": true, "PUT": false} {
+		var p Plan
+		if s.Plan(&p, &Request{Method: method, Target: "/dir/none", Range: "bytes=0-0", IfNoneMatch: "*"}); p.Page != want {
+			t.Errorf("%s of a page of absence: %v", method, p.Page)
+		}
+	}
+	var p Plan
+	if s.Plan(&p, &Request{Method: "GET", Target: "/dir/none", AcceptEncoding: "*;q=0"}); p.Page {
+		t.Error("406 is a page")
 	}
 }

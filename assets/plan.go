@@ -97,11 +97,17 @@ func (p *Plan) defaults(req *Request) {
 // insist has the last word, after the header rules.
 func (p *Plan) insist() {
 	p.vary()
-	if p.Status == http.StatusNotFound {
-		// A deployment may bring the page in a moment, so no rule may let anybody keep its absence.
-		p.remove("Cache-Control")
-		p.add("Cache-Control", static(cacheNothing))
+	switch p.Status {
+	case http.StatusNotFound, http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable:
+		// A deployment may bring the page in a moment, and who asks next may ask for another part of the file. So no rule
+		// may let anybody keep these: whoever asks badly on purpose would take a file away from all behind the same cache.
+		p.forbidCaching()
 	}
+}
+
+func (p *Plan) forbidCaching() {
+	p.removeAll(func(name string) bool { return name == "Cache-Control" || ForSharedCaches(name) })
+	p.add("Cache-Control", static(cacheNothing))
 }
 
 func (p *Plan) reset() {

@@ -110,6 +110,55 @@ func TestFallback(t *testing.T) {
 	}
 }
 
+// Who asks badly on purpose must not take a file away from everybody behind the same cache, whatever rule is for the file.
+func TestRefusalsAreNotKept(t *testing.T) {
+	const long = "public, max-age=31536000, immutable"
+	s := newRuledSite(t, map[string]string{"/a.bin": "a file", "/404.html": "lost"}, "",
+		"/*\n  Cache-Control: "+long+"\n  CDN-Cache-Control: max-age=99\n  X-Accel-Expires: 99\n  X-Kept: 1\n")
+	for _, tc := range []struct {
+		req    Request
+		status int
+		cache  string
+		cdn    string
+		vary   string
+	}{
+		{Request{}, 200, long, "max-age=99", ""},
+		{Request{Range: "bytes=9-"}, 416, "no-store", "", ""},
+		{Request{Range: "bytes=0-", IfMatch: `"x"`}, 412, "no-store", "", ""},
+		{Request{Target: "/none"}, 404, "no-store", "", ""},
+		{Request{AcceptEncoding: "identity;q=0"}, 406, long, "max-age=99", "Accept-Encoding"},
+		{Request{Target: "/none", AcceptEncoding: "*;q=0"}, 406, long, "max-age=99", "Accept-Encoding"},
+	} {
+		tc.req.Method = "GET"
+		if tc.req.Target == "" {
+			tc.req.Target = "/a.bin"
+		}
+		var p Plan
+		p.Trace = new(Trace)
+		s.Plan(&p, &tc.req)
+		got := []any{p.Status, p.get("Cache-Control"), p.get("Cdn-Cache-Control"), p.get("Vary"), p.get("X-Kept"), len(p.Fields) - len(p.Trace.Origins)}
+		if diff := cmp.Diff([]any{tc.status, tc.cache, tc.cdn, tc.vary, "1", 0}, got); diff != "" {
+			t.Errorf("%+v: %s", tc.req, diff)
+		}
+	}
+}
+
+// What is for shared caches alone does not keep a fallback page either.
+func TestFallbackAndSharedCaches(t *testing.T) {
+	for field, want := range map[string]string{
+		"Netlify-Cdn-Cache-Control: max-age=99999": "", "Netlify-Cdn-Cache-Control: max-age=60": "max-age=60",
+		"X-Accel-Expires: 99999": "", "X-Accel-Expires: @1900000000": "", "X-Accel-Expires: 60": "60",
+		"Edge-Control: max-age=1y": "", "Surrogate-Control: max-age=99999": "", "X-Expires: 99999": "99999",
+	} {
+		s := newRuledSite(t, map[string]string{"/index.html": "shell"}, "", "/*\n  "+field+"\n")
+		name, _, _ := strings.Cut(field, ":")
+		var p Plan
+		if s.Plan(&p, &Request{Method: "GET", Target: "/a/route"}); p.get(name) != want {
+			t.Errorf("%s: %q, want %q", field, p.get(name), want)
+		}
+	}
+}
+
 func TestRuleFilesAreReadWithTolerance(t *testing.T) {
 	bad := "\ufeff\x00\xff /x\n/a /b 999\n" + strings.Repeat("/very", 2000) + " /b\n/old /new 301\r\n"
 	s := newRuledSite(t, map[string]string{"/a": "a"}, bad, "X: no path\n/*\n X Y: 1\n  X-Good: 1\n  Content-Length: 7\n")

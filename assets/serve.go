@@ -70,7 +70,7 @@ func (s *Site) serveNotFoundPage(dst *Plan, req *Request, f *file) {
 	}
 	s.negotiate(dst, &httpsem.RequestFields{AcceptEncoding: req.AcceptEncoding}, f)
 	if dst.Status == http.StatusOK {
-		dst.Status = http.StatusNotFound
+		dst.Status, dst.Page = http.StatusNotFound, true
 		s.send(dst, f)
 	}
 }
@@ -95,6 +95,7 @@ func (s *Site) negotiate(dst *Plan, fields *httpsem.RequestFields, f *file) {
 		httpsem.Negotiate(&dst.answer, fields, stored)
 	}
 	dst.Status = dst.answer.Status
+	dst.encoded = dst.encoded || dst.Status == http.StatusNotAcceptable
 	if t := dst.Trace; t != nil {
 		t.negotiated(dst, fields, f)
 	}

@@ -112,6 +112,7 @@ headers: sets Set-Cookie (_headers:3)
 Access-Control-Allow-Origin from default
 X-All from rule _headers:2
 Set-Cookie from rule _headers:3
+Vary from server
 file "/lost/404.html"
 `},
 	} {

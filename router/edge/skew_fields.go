@@ -31,7 +31,7 @@ func (x *exchange) keepPrivate() {
 		switch {
 		case strings.EqualFold(f.Name, "Cache-Control"):
 			noStore = x.appendDirectives(f.Value) || noStore
-		case !forSharedCaches(f.Name):
+		case !assets.ForSharedCaches(f.Name):
 			fields = append(fields, f)
 		}
 	}
@@ -73,14 +73,4 @@ func cutDirective(list []byte) (first, rest []byte) {
 		}
 	}
 	return trimSpace(list), nil
-}
-
-// forSharedCaches knows the fields that tell shared caches what Cache-Control does not: RFC 9213's targeted ones and
-// those that came before them. A cache that goes by one does not see "private".
-func forSharedCaches(name string) bool {
-	const targeted = "-Cache-Control"
-	if len(name) > len(targeted) && strings.EqualFold(name[len(name)-len(targeted):], targeted) {
-		return true
-	}
-	return strings.EqualFold(name, "Surrogate-Control") || strings.EqualFold(name, "X-Accel-Expires")
 }
