@@ -29,8 +29,9 @@
 // Nothing shows a visitor what was not released: only the deployment that the host serves can be chosen, and those that it
 // has left no longer ago than Options.SkewMaxAge. The cookie is for one host, and signed over it, the deployment and the time
 // at which it ends. Whatever else is asked for (forged, expired, deleted, withdrawn, nonsense) counts as not asked for, so
-// that no request fails for it. A browser that sends no Sec-Fetch-Dest is neither pinned nor answered by a pin: its
-// requests cannot be told apart.
+// that no request fails for it; but what is answered to who named a deployment that cannot be chosen is not to be kept, as that
+// one may be released next. A browser that sends no Sec-Fetch-Dest is neither pinned nor answered by a pin: its requests
+// cannot be told apart.
 //
 // Caches are told what a choice looked at, by Vary; what a cookie chose or brings a cookie is for the browser alone.
 package edge

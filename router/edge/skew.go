@@ -23,6 +23,7 @@ type skew struct {
 	on         bool
 	by         selector
 	navigation bool // for a document: it pins
+	denied     bool // it named a deployment that cannot be chosen here, or not yet
 	dest       bool // the choice looked at Sec-Fetch-Dest
 	cookie     bool // the choice looked at Cookie
 }
@@ -59,7 +60,12 @@ func speculative(purpose string) bool {
 
 func (s *Server) chooseNamed(x *exchange, id string) bool {
 	name, ok := parseDeploymentName(id)
-	return ok && s.chooseServed(x, s.now(), func(_ store.DeploymentNo, id store.UUID) bool { return name.is(id) })
+	if !ok {
+		return false
+	}
+	ok = s.chooseServed(x, s.now(), func(_ store.DeploymentNo, id store.UUID) bool { return name.is(id) })
+	x.skew.denied = x.skew.denied || !ok
+	return ok
 }
 
 // chooseServed makes x.serving the deployment that is wanted, if the host serves it or has served it lately.
@@ -91,7 +97,10 @@ func (s *Server) finishSkew(x *exchange) {
 	p := &x.plan
 	p.Fields = append(p.Fields, varyOn(&x.skew))
 	pins := x.skew.navigation && p.Page
-	if pins || x.skew.by == byCookie {
+	switch {
+	case x.skew.denied:
+		x.keepNothing()
+	case pins || x.skew.by == byCookie:
 		x.keepPrivate()
 	}
 	if pins {

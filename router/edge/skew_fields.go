@@ -41,6 +41,18 @@ func (x *exchange) keepPrivate() {
 	x.plan.Fields = append(fields, field("Cache-Control", x.text[from:len(x.text):len(x.text)]))
 }
 
+// keepNothing lets nobody keep the answer. It is what the host serves in the place of the deployment that was named; were
+// that one released next, caches would go on giving out, by its name, the files of another.
+func (x *exchange) keepNothing() {
+	fields := x.plan.Fields[:0]
+	for _, f := range x.plan.Fields {
+		if !strings.EqualFold(f.Name, "Cache-Control") && !assets.ForSharedCaches(f.Name) {
+			fields = append(fields, f)
+		}
+	}
+	x.plan.Fields = append(fields, field("Cache-Control", bytesOf("no-store")))
+}
+
 // appendDirectives appends those of a Cache-Control value but for "public", and "private", which may be limited to some
 // fields. It reports whether one of them is "no-store".
 func (x *exchange) appendDirectives(value []byte) (noStore bool) {

@@ -156,9 +156,14 @@ func TestPinnedRequests(t *testing.T) {
 		"header before query":   {target: "/app.js?dpl=abcd0001", fields: []string{"X-Deployment-Id: " + id(2)}, want: "2", cache: public, vary: "X-Deployment-Id"},
 		"query before cookie":   {target: "/app.js?dpl=abcd0002", fields: []string{destScript, pin}, want: "2", cache: public, vary: "X-Deployment-Id"},
 		"header means nothing":  {fields: []string{"X-Deployment-Id: latest", destScript, pin}, want: "1", cache: private, vary: looked},
-		"header of no release":  {fields: []string{"X-Deployment-Id: " + id(secret)}, want: "3", cache: public, vary: "X-Deployment-Id, Sec-Fetch-Dest"},
-		"query of no release":   {target: "/app.js?dpl=abcd0004", want: "3", cache: public, vary: "X-Deployment-Id, Sec-Fetch-Dest"},
-		"navigation by query":   {target: "/?dpl=abcd0002", fields: []string{destDocument, modeNavigate, pin}, want: "2", cache: private, vary: "X-Deployment-Id"},
+		"header of no release":  {fields: []string{"X-Deployment-Id: " + id(secret)}, want: "3", cache: "no-store", vary: "X-Deployment-Id, Sec-Fetch-Dest"},
+		"query of no release":   {target: "/app.js?dpl=abcd0004", want: "3", cache: "no-store", vary: "X-Deployment-Id, Sec-Fetch-Dest"},
+		"not kept by its name":  {target: "/hashed.js?dpl=abcd0004", want: "3", cache: "no-store", vary: "X-Deployment-Id, Sec-Fetch-Dest"},
+		"nor with a pin":        {target: "/hashed.js?dpl=abcd0004", fields: []string{destScript, pin}, want: "1", cache: "no-store", vary: looked},
+		"no release, but header": {
+			target: "/app.js?dpl=abcd0002", fields: []string{"X-Deployment-Id: " + id(secret)}, want: "2", cache: "no-store", vary: "X-Deployment-Id",
+		},
+		"navigation by query": {target: "/?dpl=abcd0002", fields: []string{destDocument, modeNavigate, pin}, want: "2", cache: private, vary: "X-Deployment-Id"},
 		"its own header rules": {
 			target: "/hashed.js", fields: []string{destScript, pin}, want: "1", cache: "private, max-age=31536000, immutable", vary: looked,
 		},
@@ -181,7 +186,7 @@ func TestPinnedRequests(t *testing.T) {
 			if target == "/app.js" && got.body != "app "+tt.want {
 				t.Errorf("header rules of one deployment and body of another: %q", got.body)
 			}
-			if cdn := got.all("CDN-Cache-Control"); strings.HasPrefix(tt.cache, "private") && cdn != "" {
+			if cdn := got.all("CDN-Cache-Control"); !strings.HasPrefix(tt.cache, "public") && cdn != "" {
 				t.Errorf("CDNs are told %q", cdn)
 			}
 		})
