@@ -84,13 +84,13 @@ func (e *Editor) Delete(h hostkey.Host, wildcard bool) error {
 	return e.tx.DeleteTableHost(e.project, entryName(h, wildcard))
 }
 
-// Has says whether the table is known to have an entry for a host or wildcard.
-func (e *Editor) Has(h hostkey.Host, wildcard bool) (bool, error) {
-	_, err := e.tx.TableHost(e.project, entryName(h, wildcard))
-	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
+// Get returns the script_hash of the entry that is known to answer a host or wildcard; ok is false if there is none.
+func (e *Editor) Get(h hostkey.Host, wildcard bool) (scriptHash string, ok bool, err error) {
+	pc, at, _, err := e.locate(h, wildcard)
+	if err != nil || pc == nil {
+		return "", false, err
 	}
-	return err == nil, err
+	return pc.filters[at].ScriptHash, true, nil
 }
 
 // Flush writes what was edited. Pieces without entries are deleted.
@@ -212,23 +212,23 @@ func (e *Editor) keep(c store.TableChunk) (*piece, error) {
 	return pc, nil
 }
 
-// weight is about what a filter takes in a piece, with its punctuation and its backslashes doubled.
-func weight(f legacy.Filter) int {
+// Weight is about what a filter takes in a piece, with its punctuation and its backslashes doubled.
+func Weight(f legacy.Filter) int {
 	return len(f.Pattern) + len(f.ScriptHash) + strings.Count(f.Pattern, `\`) + 32
 }
 
 func (pc *piece) room(f legacy.Filter) bool {
-	return len(pc.filters) < MaxFilters && pc.bytes+weight(f) <= MaxPieceBytes
+	return len(pc.filters) < MaxFilters && pc.bytes+Weight(f) <= MaxPieceBytes
 }
 
 func (pc *piece) insert(at int, f legacy.Filter) {
 	pc.filters = slices.Insert(pc.filters, at, f)
-	pc.bytes += weight(f)
+	pc.bytes += Weight(f)
 	pc.dirty = true
 }
 
 func (pc *piece) remove(at int) {
-	pc.bytes -= weight(pc.filters[at])
+	pc.bytes -= Weight(pc.filters[at])
 	pc.filters = slices.Delete(pc.filters, at, at+1)
 	pc.dirty = true
 }

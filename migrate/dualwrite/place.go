@@ -1,7 +1,6 @@
 package dualwrite
 
 import (
-	"slices"
 	"strings"
 
 	"berth/router/hostkey"
@@ -153,7 +152,7 @@ func (e *Editor) takeOut(pc *piece, at int, left names) error {
 func (pc *piece) takes(fs []legacy.Filter) bool {
 	bytes := pc.bytes
 	for _, f := range fs {
-		bytes += weight(f)
+		bytes += Weight(f)
 	}
 	return len(pc.filters)+len(fs) <= MaxFilters && bytes <= MaxPieceBytes
 }
@@ -183,11 +182,18 @@ func rebuild(hosts []hostkey.Host, hash string) (fs []legacy.Filter, groups [][]
 	return fs, groups
 }
 
-// Rebuild makes filters of hosts and wildcards' parents that all lead to the same, as few as their bound allows.
-func Rebuild(hosts, wilds []hostkey.Host, hash string) []legacy.Filter {
-	fs, _ := rebuild(hosts, hash)
-	for _, w := range wilds {
-		fs = append(fs, legacy.Filter{Pattern: legacy.WildcardPattern(w), ScriptHash: hash})
+// Rebuilt is a filter of so many hosts.
+type Rebuilt struct {
+	legacy.Filter
+	Hosts int
+}
+
+// Rebuild makes filters of hosts that all lead to the same, in their order, as few as MaxRebuilt allows.
+func Rebuild(hosts []hostkey.Host, scriptHash string) []Rebuilt {
+	fs, groups := rebuild(hosts, scriptHash)
+	out := make([]Rebuilt, len(fs))
+	for i := range fs {
+		out[i] = Rebuilt{fs[i], len(groups[i])}
 	}
-	return slices.Clip(fs)
+	return out
 }

@@ -67,6 +67,12 @@ func split(domain string, h hostkey.Host) (label, project string, own bool) {
 	return "", rest, true
 }
 
+// Own says whether a host is below the server's own domain, and of which project it is then, whether that exists or not.
+func Own(domain string, h hostkey.Host) (project string, own bool) {
+	_, project, own = split(domain, h)
+	return project, own
+}
+
 // isShortID says whether a label is one of a deployment: no branch gets 8 hexadecimal digits.
 func isShortID(label string) bool {
 	if len(label) != 8 {

@@ -1,0 +1,194 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"berth/migrate/convert"
+	"berth/migrate/dualwrite"
+	"berth/router/legacy"
+	"berth/store"
+)
+
+// job loads one project's table.
+type job struct {
+	*loader
+	teller
+	project store.Project
+	table   *convert.Project
+	targets map[string]store.Deployment // the last ones that were looked up
+	at      progress
+}
+
+// item is an entry and what it means behind those before it.
+type item struct {
+	filter convert.Filter
+	entry  convert.Entry
+	target store.Deployment // zero if there is none
+}
+
+func (l *loader) project(ctx context.Context, t Table) (ProjectReport, error) {
+	rep := ProjectReport{Project: t.Project, Place: t.Place}
+	j := &job{loader: l, teller: teller{l.opts.MaxProblems, &rep}, targets: map[string]store.Deployment{}}
+	filters, digest, fault, err := l.read(t)
+	if err != nil {
+		return rep, err
+	}
+	failed := func(class Class, format string, args ...any) (ProjectReport, error) {
+		rep.Failed = true
+		j.problem(class, nil, format, args...)
+		return rep, nil
+	}
+	if fault != nil {
+		return failed(BadTable, "%v; nothing of it is loaded", fault)
+	}
+	rep.Entries = len(filters)
+	j.project, err = l.store.ProjectByName(t.Project)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return failed(NoProject, "there is no such project; create it and load its table again: berth project create %s", t.Project)
+	case err != nil:
+		return rep, err
+	case j.project.State != store.ProjectActive:
+		return failed(NoProject, "the project is being deleted")
+	}
+	found, err := getDocument(&l.store.Reader, progressName(j.project.No), &j.at)
+	switch {
+	case err != nil:
+		return rep, err
+	case found && j.at.Digest != digest:
+		return failed(Changed, "another table of the project was loaded before; change single hosts with berth domain and berth deployment")
+	case found && j.at.Done:
+		rep.Unchanged = true
+		return rep, nil
+	case !found:
+		j.at = progress{Digest: digest, Piece: dualwrite.Imported}
+	}
+	return rep, j.load(ctx, filters)
+}
+
+// load goes through the table in batches. Those that were stored before an interruption are understood again, as what is behind
+// them depends on them, and not written.
+func (j *job) load(ctx context.Context, filters []convert.Filter) error {
+	j.table = j.conv.Project()
+	for start := 0; ; {
+		end := min(start+j.opts.Batch, len(filters))
+		items, err := j.understand(filters[start:end])
+		if err != nil {
+			return err
+		}
+		if end > j.at.Next || !j.at.Done && end == len(filters) {
+			if err := j.batch(ctx, items[max(j.at.Next-start, 0):], end, end == len(filters)); err != nil {
+				return err
+			}
+		}
+		if start = end; end == len(filters) {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+}
+
+// understand says what entries mean, and reports those that the operator has to know of.
+func (j *job) understand(filters []convert.Filter) ([]item, error) {
+	items := make([]item, len(filters))
+	for i := range filters {
+		items[i] = item{filter: filters[i], entry: j.table.Add(filters[i])}
+		it, f := &items[i], &items[i].filter
+		switch it.entry.Class {
+		case convert.CannotConvert:
+			j.problem(NotConverted, f, "%s (%s)", it.entry.Why, it.entry.Reason)
+		case convert.Shadowed:
+			j.problem(Shadowed, f, "%s; it is left out", it.entry.Why)
+			continue
+		}
+		var err error
+		if it.target, err = j.target(f); err != nil {
+			return nil, err
+		}
+	}
+	return items, nil
+}
+
+// maxTargets bounds what is remembered of one project: the deployments that production, aliases and domains share.
+const maxTargets = 1024
+
+func (j *job) target(f *convert.Filter) (store.Deployment, error) {
+	d, known := j.targets[f.ScriptHash]
+	if !known {
+		var err error
+		d, err = legacy.Target(&j.store.Reader, f.ScriptHash)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return d, err
+		}
+		if len(j.targets) >= maxTargets {
+			clear(j.targets)
+		}
+		j.targets[f.ScriptHash] = d
+	}
+	switch {
+	case d.No == 0:
+		j.problem(Dangling, f, "script_hash %q names no deployment: the entry answers nobody until --deployments says which it is", clip(f.ScriptHash))
+	case d.Project != j.project.No:
+		j.problem(Dangling, f, "script_hash %q names a deployment of another project: the entry answers nobody", clip(f.ScriptHash))
+		return store.Deployment{}, nil
+	}
+	return d, nil
+}
+
+// batch stores entries and how far the project is now.
+func (j *job) batch(ctx context.Context, items []item, next int, last bool) error {
+	var after progress
+	_, err := j.store.Update(ctx, func(tx *store.Tx) error {
+		if err := j.inPhase(tx); err != nil {
+			return err
+		}
+		p, err := j.same(tx)
+		if err != nil {
+			return err
+		}
+		w, err := j.newWriter(tx, p)
+		if err != nil {
+			return err
+		}
+		for i := range items {
+			if err := w.item(&items[i]); err != nil {
+				return fmt.Errorf("entry %d: %w", items[i].filter.Index, err)
+			}
+		}
+		if err := w.flush(); err != nil {
+			return err
+		}
+		after = progress{Digest: j.at.Digest, Next: next, Piece: w.no, Done: last}
+		return putDocument(tx, progressName(p.No), after)
+	})
+	if err == nil {
+		j.at = after
+	}
+	return err
+}
+
+// same refuses to go on when the project, or how far it is, is not what this import left.
+func (j *job) same(tx *store.Tx) (store.Project, error) {
+	p, err := tx.Project(j.project.No)
+	if err != nil || p.State != store.ProjectActive {
+		return p, errors.Join(fmt.Errorf("project %s was deleted meanwhile; load the tables again", j.project.Name), err)
+	}
+	var now progress
+	found, err := getDocument(&tx.Reader, progressName(p.No), &now)
+	if err == nil && (found && now != j.at || !found && j.at.Next > 0) {
+		err = fmt.Errorf("somebody else loads the table of project %s too; one import at a time", p.Name)
+	}
+	return p, err
+}
+
+func clip(s string) string {
+	const most = 120
+	if len(s) <= most {
+		return s
+	}
+	return s[:most] + "…"
+}
