@@ -26,7 +26,9 @@ func newPurgeCommand(a *app) *cobra.Command {
 	c := a.withServer(a.verb("purge", []string{"[PATH...]"}, "Stop answering files of earlier deployments, at once",
 		`A host that moves to another deployment goes on answering scripts, styles and the like that pages in open tabs
 may still ask for, and lets pages keep to their deployment where that is set. purge ends it: for everything, for one
-deployment, or for single files, such as /assets/app.1a2b.js. What the hosts serve now is not touched.`,
+deployment, or for single files, such as /assets/app.1a2b.js. What the hosts serve now is not touched.
+With skew protection, pages that keep to a deployment and requests that name it still get all its files when single ones
+are purged: --deployment, without a PATH, ends that.`,
 		func(ctx context.Context, paths []string) error {
 			what.Paths = paths
 			raw, err := a.call(ctx, func(api *client.Client) client.Request {

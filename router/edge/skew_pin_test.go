@@ -224,3 +224,21 @@ func FuzzPrivate(f *testing.F) {
 		}
 	})
 }
+
+// A page of absence loads its parts from the deployment that it is of, as any page does.
+func TestNotFoundPagePins(t *testing.T) {
+	l := newLive(t, skewOn, Options{})
+	l.deploy(files{"/index.html": "1"}, store.SiteSettings{})
+	pin := l.navigate(productionHost, "/").pin()
+	l.deploy(files{"/index.html": "2", "/404.html": "gone", "/404.2.css": "css 2"}, store.SiteSettings{})
+	got := l.navigate(productionHost, "/none", pin)
+	if v := got.all("Cache-Control"); got.status[:3] != "404" || got.body != "gone" || v != "no-store" {
+		t.Errorf("%s %q, Cache-Control: %s", got.status, got.body, v)
+	}
+	if _, moved := got.field("Set-Cookie"); moved {
+		pin = got.pin()
+	}
+	if part := l.ask(productionHost, "/404.2.css", "Sec-Fetch-Dest: style", pin); part.body != "css 2" {
+		t.Errorf("its style: %s %q", part.status, part.body)
+	}
+}
