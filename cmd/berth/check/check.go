@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -119,7 +120,7 @@ func Dir(ctx context.Context, dir, functionsDir string, l Limits) (Report, error
 		return Report{}, err
 	}
 	c := &checker{ctx: ctx, site: site, limits: l.withDefaults(), Report: Report{Files: len(site.Files), Problems: []rules.Problem{}}}
-	for _, step := range []func() error{c.files, c.ruleFiles, func() error { return c.routes(functionsDir) }, c.settings, c.siblings} {
+	for _, step := range []func() error{c.unreadable, c.files, c.ruleFiles, func() error { return c.routes(functionsDir) }, c.settings, c.siblings} {
 		if err := step(); err != nil {
 			return Report{}, err
 		}
@@ -147,6 +148,27 @@ func (c *checker) report(file string, r rules.Report) {
 // root is how the directory itself is named.
 const root = "."
 
+// unreadable tells of files that the upload would end at, and leaves them to nothing that follows. The mode of a file does
+// not say it: there are lists of access, and root.
+func (c *checker) unreadable() error {
+	shut := 0
+	c.site.Files = slices.DeleteFunc(c.site.Files, func(f *publish.File) bool {
+		in, err := os.Open(f.Disk)
+		if err == nil {
+			in.Close() // read only: nothing to lose
+			return false
+		}
+		if shut++; shut <= maxProblems {
+			c.add(f.Path, CannotDeploy, "it cannot be read: %v", err)
+		}
+		return true
+	})
+	if shut > maxProblems {
+		c.add(root, More, "%d more files cannot be read", shut-maxProblems)
+	}
+	return context.Cause(c.ctx)
+}
+
 func (c *checker) files() error {
 	for _, f := range c.site.Faults {
 		c.add(cmp.Or(strings.Trim(f.Path, "/"), root), CannotDeploy, "%v", f.Err)
@@ -169,7 +191,7 @@ func (c *checker) files() error {
 	if over > maxProblems {
 		c.add(root, More, "%d more files are over the limit", over-maxProblems)
 	}
-	if n := len(c.site.Files); n > c.limits.MaxFiles {
+	if n := c.Files; n > c.limits.MaxFiles {
 		c.add(root, TooManyFiles, "%d files are more than the %d of one deployment (--max-files of the server)", n, c.limits.MaxFiles)
 	}
 	return nil

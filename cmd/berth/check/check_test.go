@@ -16,6 +16,7 @@ import (
 	"berth/assets/compress"
 	"berth/assets/httpsem"
 	"berth/assets/rules"
+	"berth/cmd/berth/publish"
 )
 
 // tree writes files; a text that begins with "-> " is where a symbolic link leads.
@@ -120,6 +121,24 @@ func TestListsEnd(t *testing.T) {
 	}
 	if got := Line(found.Problems[maxProblems]); got != "_redirects: 5 more problems; mend these first (more)" {
 		t.Error(got)
+	}
+}
+
+// What cannot be opened is told, and nothing else fails over it. Root can open everything that is there.
+func TestUnreadableFiles(t *testing.T) {
+	dir := tree(t, map[string]string{"app.js": "x"})
+	var files []*publish.File
+	for _, name := range []string{"/app.js", "/app.js.br", "/berth.toml"} {
+		files = append(files, &publish.File{Path: name, Disk: filepath.Join(dir, name), Size: 1})
+	}
+	c := &checker{ctx: t.Context(), site: &publish.Site{Files: files}, limits: Limits{}.withDefaults()}
+	for _, step := range []func() error{c.unreadable, c.files, c.settings, c.siblings} {
+		if err := step(); err != nil {
+			t.Error(err)
+		}
+	}
+	if d := cmp.Diff([]string{"app.js.br:0 problem cannot-deploy", "berth.toml:0 problem cannot-deploy"}, short(c.Problems)); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
 	}
 }
 

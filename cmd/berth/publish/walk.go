@@ -127,10 +127,13 @@ func (w *walker) dir(rel string, above []os.FileInfo) error {
 }
 
 func (w *walker) entry(rel string, e fs.DirEntry, above []os.FileInfo) error {
-	if w.special(rel) || ignored(rel) {
+	disk := filepath.Join(w.site.Dir, filepath.FromSlash(rel))
+	if special, err := w.special(rel, disk); special {
+		return err
+	}
+	if ignored(rel) {
 		return nil
 	}
-	disk := filepath.Join(w.site.Dir, filepath.FromSlash(rel))
 	info, err := e.Info()
 	if err == nil && e.Type()&fs.ModeSymlink != 0 {
 		info, err = os.Stat(disk)
@@ -163,22 +166,34 @@ func (w *walker) file(rel, disk string, size int64) error {
 }
 
 // special notes what stands at the root with a meaning of its own; none of it is an asset.
-func (w *walker) special(rel string) bool {
-	disk := filepath.Join(w.site.Dir, rel)
+func (w *walker) special(rel, disk string) (bool, error) {
 	switch rel {
 	case "_headers":
-		w.site.Headers = disk
+		return true, w.ruleFile(&w.site.Headers, rel, disk)
 	case "_redirects":
-		w.site.Redirects = disk
+		return true, w.ruleFile(&w.site.Redirects, rel, disk)
 	case "_routes.json":
-		w.site.Routes = disk
+		return true, w.ruleFile(&w.site.Routes, rel, disk)
 	case "_worker.js":
 		w.site.Worker = disk
 	case "functions", ".wrangler":
 	default:
-		return false
+		return false, nil
 	}
-	return true
+	return true, nil
+}
+
+// ruleFile notes what will be opened and read: from a pipe, that would wait for a writer for ever.
+func (w *walker) ruleFile(place *string, rel, disk string) error {
+	info, err := os.Stat(disk)
+	switch {
+	case err != nil:
+		return w.fault(rel, shownError(err))
+	case !info.Mode().IsRegular():
+		return w.fault(rel, fmt.Errorf("%s is not a regular file (%s), so that no rules can be read from it: make it one, or remove it", shown(disk), info.Mode().Type()))
+	}
+	*place = disk
+	return nil
 }
 
 // ignored is wrangler's list for any depth. Its glob `**` skips segments that begin with a dot, so that what lies below

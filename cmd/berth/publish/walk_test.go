@@ -91,6 +91,23 @@ func TestWalkLeavesOutPipes(t *testing.T) {
 	}
 }
 
+// Whoever opens a pipe waits for somebody to write to it, and cannot be interrupted meanwhile.
+func TestWalkReadsNoRulesFromPipes(t *testing.T) {
+	for _, name := range []string{"_headers", "_redirects", "_routes.json"} {
+		dir := writeTree(t, map[string]string{"a": "x"})
+		if err := syscall.Mkfifo(filepath.Join(dir, name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Walk(t.Context(), dir); err == nil || !strings.Contains(err.Error(), name+" is not a regular file") {
+			t.Errorf("%s: %v", name, err)
+		}
+		site, err := Survey(t.Context(), dir)
+		if err != nil || len(site.Faults) != 1 || site.Headers+site.Redirects+site.Routes != "" {
+			t.Errorf("%s: %+v, %v", name, site, err)
+		}
+	}
+}
+
 func TestLimits(t *testing.T) {
 	site := &Site{}
 	for i, size := range []int64{10, 11, 30, 10} {
