@@ -10,6 +10,10 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"berth/migrate"
+	"berth/migrate/dualwrite"
+	"berth/migrate/internal/world"
+	"berth/router/hostkey"
+	"berth/router/legacy"
 	"berth/store"
 )
 
@@ -21,34 +25,39 @@ func BenchmarkBackfill(b *testing.B) {
 	}
 	for _, each := range []int{100, 10_000} {
 		b.Run(fmt.Sprintf("project=%d", each), func(b *testing.B) {
-			s, err := store.OpenFS(vfs.Default, b.TempDir(), store.Options{})
+			w, err := world.Open(vfs.Default, b.TempDir(), store.Options{})
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer s.Close()
+			defer w.Close()
+			s := w.Store
 			for at, p := 0, store.ProjectNo(1); at < entries; {
-				update(b, s, func(tx *store.Tx) error {
+				w.Update(b, func(tx *store.Tx) error {
 					for n := 0; n < 10_000 && at < entries; n, at, p = n+each, at+each, p+1 {
-						if err := addProject(tx, p, each); err != nil {
+						if err := plainProject(tx, p, each); err != nil {
 							return err
 						}
 					}
 					return nil
 				})
 			}
-			enter(b, s, migrate.Backfill)
+			enter := func(p migrate.Phase) {
+				if err := w.Enter(p); err != nil {
+					b.Fatal(err)
+				}
+			}
+			enter(migrate.Backfill)
 			done := 0
 			var took time.Duration
 			for b.Loop() {
-				j, err := New(Deps{Store: s, Tables: newTables(b)}, Options{MaxCommit: -1})
+				j, err := New(Deps{Store: s, Tables: w.Tables}, Options{MaxCommit: -1})
 				if err != nil {
 					b.Fatal(err)
 				}
 				if done > 0 {
 					b.StopTimer()
-					enter(b, s, migrate.DualWrite) // still this epoch
-					enter(b, s, migrate.Legacy)
-					enter(b, s, migrate.Backfill)
+					enter(migrate.Legacy) // another epoch
+					enter(migrate.Backfill)
 					b.StartTimer()
 				}
 				start := time.Now()
@@ -64,4 +73,21 @@ func BenchmarkBackfill(b *testing.B) {
 			}
 		})
 	}
+}
+
+// plainProject has a table as the old control plane wrote it.
+func plainProject(tx *store.Tx, p store.ProjectNo, n int) error {
+	if err := world.PutProject(tx, p); err != nil {
+		return err
+	}
+	t := world.Begin(p)
+	for i := range n {
+		d, err := world.PutDeployment(tx, p, i)
+		if err != nil {
+			return err
+		}
+		h := world.Label(p, fmt.Sprintf("%x", d.UUID[:4]))
+		t.Add(legacy.Pattern(hostkey.Host(h)), legacy.ScriptHash(d.UUID), d.No, h)
+	}
+	return t.Write(tx, dualwrite.MaxFilters, false)
 }
