@@ -41,7 +41,7 @@ func (c *canvas) text(x, y float64, a anchor, class, s string, room float64) {
 	case start:
 		x = max(min(x, c.width-w), 1) // a letter may hang over to the left of where it begins
 	case end:
-		x = max(x, w)
+		x = min(max(x, w), c.width-1)
 	case middle:
 		x = max(min(x, c.width-w/2), w/2)
 	}
