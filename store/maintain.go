@@ -61,17 +61,23 @@ type DiskUsage struct {
 	Total  uint64 // all files, the write-ahead log included
 	Routes uint64 // tables with route records, estimated to the block; what is not flushed yet is not counted
 	Log    uint64 // likewise the commit log
+	// Tables of the old design, and the index of the hosts in them, likewise.
+	Tables, TableIndex uint64
 }
 
 // DiskUsage estimates it; ErrClosed after Close, ErrBroken after a disk error.
 func (s *Store) DiskUsage() (DiskUsage, error) {
 	out, err := beside(s, func() (du DiskUsage, err error) {
 		du.Total = s.db.Metrics().DiskSpaceUsage()
-		if du.Routes, err = s.db.EstimateDiskUsage([]byte{tableRoute}, []byte{tableRoute + 1}); err != nil {
-			return du, err
+		for _, part := range []struct {
+			table byte
+			bytes *uint64
+		}{{tableRoute, &du.Routes}, {tableCommit, &du.Log}, {tableLegacy, &du.Tables}, {tableLegacyHost, &du.TableIndex}} {
+			if *part.bytes, err = s.db.EstimateDiskUsage([]byte{part.table}, []byte{part.table + 1}); err != nil {
+				return du, err
+			}
 		}
-		du.Log, err = s.db.EstimateDiskUsage([]byte{tableCommit}, []byte{tableCommit + 1})
-		return du, err
+		return du, nil
 	})
 	if err != nil {
 		return DiskUsage{}, fmt.Errorf("store: disk usage: %w", err)
