@@ -13,24 +13,26 @@ import (
 func BenchmarkTables(b *testing.B) {
 	const projects, each = 20, 1000
 	files := map[string]string{}
-	entries := make([]string, each)
-	for p := range projects {
-		for i := range entries {
-			h := hostkey.Host(fmt.Sprintf("%08x.project-%d.pages.localhost", i*2654435761%(1<<32), p))
-			entries[i] = entry(legacy.Pattern(h), fmt.Sprintf("%02x0000bb%024x", p+1, i))
+	prepare := func() *world {
+		w := newWorld(b)
+		for p := range projects {
+			name := fmt.Sprintf("project-%d", p)
+			_, ds := w.project(1, name, each)
+			entries := make([]string, each)
+			for i, d := range ds {
+				h := hostkey.Host(fmt.Sprintf("%08x.%s.pages.localhost", i*2654435761%(1<<32), name))
+				entries[i] = entry(legacy.Pattern(h), legacy.ScriptHash(d.UUID))
+			}
+			files[name+".json"] = table(entries...)
 		}
-		files[fmt.Sprintf("project-%d.json", p)] = table(entries...)
+		return w
 	}
-	src := dir(files)
 	b.ReportAllocs()
 	for b.Loop() {
 		b.StopTimer()
-		w := newWorld(b)
-		for p := range projects {
-			w.project(1, fmt.Sprintf("project-%d", p), 1)
-		}
+		w := prepare()
 		b.StartTimer()
-		if r := w.load(src, Options{}); r.Stored != projects*each {
+		if r := w.load(dir(files), Options{}); r.Stored != projects*each {
 			b.Fatalf("%+v %s", r, strings.Join(problems(r), "\n"))
 		}
 	}

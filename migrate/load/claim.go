@@ -27,7 +27,7 @@ type refusal struct {
 }
 
 // take returns why the project cannot have a host; an empty refusal if it can.
-func (c *claimer) take(h hostkey.Host, wildcard bool, target store.Deployment) (refusal, error) {
+func (c *claimer) take(h hostkey.Host, wildcard bool, target store.DeploymentNo) (refusal, error) {
 	host := name(h, wildcard)
 	domain := c.opts.Domain
 	project, own := legacy.Own(domain, h)
@@ -97,7 +97,7 @@ func (c *claimer) overlap(h hostkey.Host, wildcard bool) (string, error) {
 }
 
 // add makes the host an active domain: whoever loads tables administers the server, and needs no proof.
-func (c *claimer) add(host string, target store.Deployment) error {
+func (c *claimer) add(host string, target store.DeploymentNo) error {
 	d, err := c.tx.Domain(c.project.No, host)
 	if errors.Is(err, store.ErrNotFound) {
 		d = store.Domain{Project: c.project.No, Host: host, Created: c.opts.Now().UTC().Round(0)}
@@ -119,13 +119,17 @@ func (c *claimer) add(host string, target store.Deployment) error {
 }
 
 // follows says with what a domain moves from now on: with what serves its deployment today.
-func (c *claimer) follows(host string, target store.Deployment) (branch string, err error) {
-	if target.No == 0 || target.No == c.project.Live {
+func (c *claimer) follows(host string, no store.DeploymentNo) (branch string, err error) {
+	if no == 0 || no == c.project.Live {
 		return "", nil
+	}
+	target, err := c.tx.Deployment(no)
+	if err != nil {
+		return "", err
 	}
 	b, err := c.tx.Branch(c.project.No, target.Branch)
 	switch {
-	case err == nil && b.Latest == target.No:
+	case err == nil && b.Latest == no:
 		return target.Branch, nil
 	case err != nil && !errors.Is(err, store.ErrNotFound):
 		return "", err

@@ -164,7 +164,7 @@ func (n *nginxLoad) host(tx *store.Tx, e *dualwrite.Editor, x *nginx.Entry, p st
 		return nil
 	}
 	c := claimer{tx: tx, opts: &n.opts, project: &p}
-	refusal, err := c.take(h, wildcard, d)
+	refusal, err := c.take(h, wildcard, d.No)
 	if err != nil {
 		return err
 	}

@@ -48,8 +48,9 @@ type Options struct {
 	Batch       int // entries that go into one Update; default 4,096
 	MaxProblems int // that are kept of one project; default 20
 	MaxLine     int // bytes of a line of deployments; default 64 KiB
-	Convert     convert.Options
-	NoDomains   bool // give custom hosts to nobody: entries of those that the project does not hold are left out
+	// Convert bounds tables. What bounds a single pattern is not for it to say: edits must understand the same ones later.
+	Convert   convert.Options
+	NoDomains bool // give custom hosts to nobody: entries of those that the project does not hold are left out
 
 	Now  func() time.Time
 	Rand io.Reader
@@ -79,7 +80,7 @@ func (o *Options) prepare() error {
 	if o.Rand == nil {
 		o.Rand = rand.Reader
 	}
-	o.Convert.MaxBytes = cmp.Or(o.Convert.MaxBytes, 64<<20)
+	o.Convert.MaxString, o.Convert.MaxHosts, o.Convert.MaxSteps = 0, 0, 0
 	return errors.Join(faults...)
 }
 

@@ -7,7 +7,6 @@ import (
 
 	"berth/migrate/convert"
 	"berth/migrate/dualwrite"
-	"berth/router/legacy"
 	"berth/store"
 )
 
@@ -17,7 +16,7 @@ type job struct {
 	teller
 	project store.Project
 	table   *convert.Project
-	targets map[string]store.Deployment // the last ones that were looked up
+	targets *targets
 	at      progress
 }
 
@@ -25,12 +24,12 @@ type job struct {
 type item struct {
 	filter convert.Filter
 	entry  convert.Entry
-	target store.Deployment // zero if there is none
+	target store.DeploymentNo // zero if there is none
 }
 
 func (l *loader) project(ctx context.Context, t Table) (ProjectReport, error) {
 	rep := ProjectReport{Project: t.Project, Place: t.Place}
-	j := &job{loader: l, teller: teller{l.opts.MaxProblems, &rep}, targets: map[string]store.Deployment{}}
+	j := &job{loader: l, teller: teller{l.opts.MaxProblems, &rep}}
 	filters, digest, fault, err := l.read(t)
 	if err != nil {
 		return rep, err
@@ -72,6 +71,10 @@ func (l *loader) project(ctx context.Context, t Table) (ProjectReport, error) {
 // them depends on them, and not written.
 func (j *job) load(ctx context.Context, filters []convert.Filter) error {
 	j.table = j.conv.Project()
+	var err error
+	if j.targets, err = scanTargets(&j.store.Reader, j.project.No, len(filters)); err != nil {
+		return err
+	}
 	for start := 0; ; {
 		end := min(start+j.opts.Batch, len(filters))
 		items, err := j.understand(filters[start:end])
@@ -111,32 +114,6 @@ func (j *job) understand(filters []convert.Filter) ([]item, error) {
 		}
 	}
 	return items, nil
-}
-
-// maxTargets bounds what is remembered of one project: the deployments that production, aliases and domains share.
-const maxTargets = 1024
-
-func (j *job) target(f *convert.Filter) (store.Deployment, error) {
-	d, known := j.targets[f.ScriptHash]
-	if !known {
-		var err error
-		d, err = legacy.Target(&j.store.Reader, f.ScriptHash)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return d, err
-		}
-		if len(j.targets) >= maxTargets {
-			clear(j.targets)
-		}
-		j.targets[f.ScriptHash] = d
-	}
-	switch {
-	case d.No == 0:
-		j.problem(Dangling, f, "script_hash %q names no deployment: the entry answers nobody until --deployments says which it is", clip(f.ScriptHash))
-	case d.Project != j.project.No:
-		j.problem(Dangling, f, "script_hash %q names a deployment of another project: the entry answers nobody", clip(f.ScriptHash))
-		return store.Deployment{}, nil
-	}
-	return d, nil
 }
 
 // batch stores entries and how far the project is now.

@@ -1,0 +1,79 @@
+package load
+
+import (
+	"encoding/hex"
+	"errors"
+
+	"berth/migrate/convert"
+	"berth/router/legacy"
+	"berth/store"
+)
+
+// Reading a project's deployments in their order costs a tenth of a point read for each.
+const (
+	fewEntries  = 32        // of a table for which that is not worth it
+	mostTargets = 1_000_000 // deployments that are kept in memory; the rest is read one by one
+)
+
+// targets finds the deployments that a table's entries name.
+type targets struct {
+	project store.ProjectNo
+	byUUID  map[store.UUID]store.DeploymentNo
+	mine    map[store.DeploymentNo]struct{}
+}
+
+// scanTargets reads the deployments of a project, if its table is long enough.
+func scanTargets(r *store.Reader, p store.ProjectNo, entries int) (*targets, error) {
+	t := &targets{project: p, byUUID: map[store.UUID]store.DeploymentNo{}, mine: map[store.DeploymentNo]struct{}{}}
+	if entries < fewEntries {
+		return t, nil
+	}
+	for d, err := range r.DeploymentsOf(p, 0) {
+		if err != nil {
+			return nil, err
+		}
+		if len(t.byUUID) == mostTargets {
+			break
+		}
+		t.byUUID[d.UUID], t.mine[d.No] = d.No, struct{}{}
+	}
+	return t, nil
+}
+
+// find answers like legacy.Target, with a number and the project alone; zero if there is no such deployment.
+func (t *targets) find(r *store.Reader, scriptHash string) (no store.DeploymentNo, of store.ProjectNo, err error) {
+	var id store.UUID
+	if len(scriptHash) == 2*len(id) {
+		if _, err := hex.Decode(id[:], []byte(scriptHash)); err == nil && hex.EncodeToString(id[:]) == scriptHash {
+			if no, ok := t.byUUID[id]; ok {
+				return no, t.project, nil
+			}
+		}
+	} else if no, err := r.Pipeline(scriptHash); err == nil {
+		if _, ok := t.mine[no]; ok {
+			return no, t.project, nil
+		}
+	} else if errors.Is(err, store.ErrNotFound) {
+		return 0, 0, nil
+	}
+	d, err := legacy.Target(r, scriptHash)
+	if errors.Is(err, store.ErrNotFound) {
+		return 0, 0, nil
+	}
+	return d.No, d.Project, err
+}
+
+// target finds an entry's deployment, and reports one that names none of the project's.
+func (j *job) target(f *convert.Filter) (store.DeploymentNo, error) {
+	no, of, err := j.targets.find(&j.store.Reader, f.ScriptHash)
+	switch {
+	case err != nil:
+		return 0, err
+	case no == 0:
+		j.problem(Dangling, f, "script_hash %q names no deployment: the entry answers nobody until --deployments says which it is", clip(f.ScriptHash))
+	case of != j.project.No:
+		j.problem(Dangling, f, "script_hash %q names a deployment of another project: the entry answers nobody", clip(f.ScriptHash))
+		return 0, nil
+	}
+	return no, nil
+}
