@@ -41,7 +41,7 @@ type Control struct {
 	Version int       `json:"v"`
 	Paused  bool      `json:"paused"`
 	Rate    *float64  `json:"rate,omitempty"` // entries a second, 0: no limit; nil: as the server was started
-	Who     string    `json:"who"`
+	Who     string    `json:"who"`            // paused it, or let it go on
 	Why     string    `json:"why"`
 	Since   time.Time `json:"since"`
 }
@@ -61,7 +61,10 @@ func SetControl(tx *store.Tx, job string, now time.Time, who, why string, change
 	if err != nil {
 		return err
 	}
-	c.Version, c.Who, c.Why, c.Since = documentVersion, who, why, now.UTC()
+	was := c.Paused
 	change(&c)
+	if c.Version = documentVersion; c.Paused != was {
+		c.Who, c.Why, c.Since = who, why, now.UTC()
+	}
 	return put(tx, job+"/control", c)
 }
