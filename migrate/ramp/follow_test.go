@@ -141,3 +141,32 @@ func TestFollowKeepsTheIndex(t *testing.T) {
 		t.Errorf("when it is over: %+v", st)
 	}
 }
+
+// forgetful counts what a Follower tells a Switch.
+type forgetful struct {
+	*rollout.Switch
+	forgot int
+}
+
+func (f *forgetful) Forget() { f.forgot++; f.Switch.Forget() }
+
+// Hosts that the tables did not know are asked about again when a table has changed.
+func TestChangedTableIsAskedAgain(t *testing.T) {
+	s, _ := migrating(t, migrate.Ramp)
+	sw := &forgetful{Switch: newSwitch(t)}
+	f, err := Follow(FollowDeps{Store: s, Switch: sw})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	update(t, s, func(tx *store.Tx) error { return tx.PutDocument("else", nil) })
+	if sw.forgot != 0 {
+		t.Errorf("forgot %d times, though no table changed", sw.forgot)
+	}
+	update(t, s, func(tx *store.Tx) error {
+		return tx.PutTableChunk(store.TableChunk{Project: 1, No: 1, JSON: []byte("{}")})
+	})
+	if sw.forgot != 1 {
+		t.Errorf("forgot %d times", sw.forgot)
+	}
+}

@@ -337,3 +337,30 @@ func (k *racingKeeper) Load() (Standing, error) {
 	k.operate(func(at *Standing) { at.State.Revision++ })
 	return at, err
 }
+
+// A ramp that was stopped and started between two looks is another one: it is not judged by what was before.
+func TestAnotherRampHasItsOwnWindow(t *testing.T) {
+	k, tr := newMemory(), &traffic{}
+	g, err := NewGuard(Deps{Keep: k, Health: tr.health})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := testPlan()
+	plan.MaxDiff = 0.5
+	begin := func() {
+		t.Helper()
+		if _, err := g.Start(t.Context(), plan, "ann", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	begin()
+	w := g.look(t.Context(), nil)
+	tr.change(func(h *Health) { h.Missing = 10 })
+	if _, err := g.Stop(t.Context(), "ann", ""); err != nil {
+		t.Fatal(err)
+	}
+	begin()
+	if next := g.look(t.Context(), w); next == nil || next == w || g.Progress().Window.Missing != 0 {
+		t.Errorf("judged by %+v", g.Progress().Window)
+	}
+}

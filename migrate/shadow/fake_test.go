@@ -33,7 +33,7 @@ func newFake(hosts map[hostkey.Host]store.DeploymentNo) *fake { return &fake{hos
 func (f *fake) Resolve(_ context.Context, q *router.Query) (router.Decision, error) {
 	f.mu.Lock()
 	f.asked++
-	f.paths = append(f.paths, string(q.Host)+q.Path)
+	f.paths = append(f.paths, string(q.Host)+":"+q.Port+q.Path)
 	no, ok := f.hosts[q.Host]
 	fail, hold, p := f.fail, f.hold, f.panic
 	if f.after != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -166,13 +167,14 @@ func TestQuestionIsCloned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		legacy := newFake(hosts{docs: 1})
 		w := newWorld(t, onHashed, newFake(hosts{docs: 1}), legacy)
-		host, path := []byte(docs), []byte("/a/b?c=d")
-		q := &router.Query{Host: hostkey.Host(string(host)), Path: string(path)}
-		_, _ = w.shadow.Resolve(t.Context(), q)
-		q.Host, q.Path = "other.example", "/x"
+		bytes := []byte(docs + "8080/a/b?c=d")
+		view := func(from, to int) string { return unsafe.String(&bytes[from], to-from) }
+		n := len(docs)
+		_, _ = w.shadow.Resolve(t.Context(), &router.Query{Host: hostkey.Host(view(0, n)), Port: view(n, n+4), Path: view(n+4, len(bytes))})
+		clear(bytes)
 		defer run(t, w)()
 		synctest.Wait()
-		if diff := cmp.Diff([]string{"docs.pages.localhost/a/b"}, legacy.paths); diff != "" {
+		if diff := cmp.Diff([]string{"docs.pages.localhost:8080/a/b"}, legacy.paths); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
