@@ -50,7 +50,7 @@ func writeReport(w io.Writer, r explain.Report) {
 	}
 	rows := [][2]string{
 		{"request", r.Method + " " + r.URL}, {"host", r.Host}, {"canonical host", r.Canonical}, {"key", r.Key},
-		{"revision", fmt.Sprintf("%d (newest %d)", r.Revision, r.Newest)}, {"answered by", r.Table + " in " + r.Datacentre}, {"match", match},
+		{"revision", fmt.Sprintf("%d (newest %d)", r.Revision, r.Newest)}, {"answered by", answeredBy(r)}, {"match", match}, {"table line", r.Line},
 	}
 	if rec := r.Record; rec != nil {
 		rows = append(rows, [2]string{"record", strings.TrimSpace(fmt.Sprintf("%s, %s, project %d (%s), deployment %d, epoch %d %s",
@@ -62,6 +62,14 @@ func writeReport(w io.Writer, r explain.Report) {
 	rows = append(rows, fileRows(r)...)
 	rows = append(rows, planRows(r)...)
 	fields(w, append(rows, [2]string{"note", r.Note}))
+}
+
+func answeredBy(r explain.Report) string {
+	text := r.Table + " in " + r.Datacentre
+	if r.Why != "" {
+		text += ", by " + r.Why
+	}
+	return text
 }
 
 func fileRows(r explain.Report) (rows [][2]string) {

@@ -57,6 +57,7 @@ func TestScripts(t *testing.T) {
 			"dns":          cmdDNS,
 			"hold":         cmdHold,
 			"line":         cmdLine,
+			"migrated":     cmdMigrated,
 		},
 	})
 }

@@ -55,6 +55,7 @@ SIGTERM and Ctrl-C drain and stop; a second one stops at once. SIGHUP opens the 
 	f.IntVar(&s.UnknownCache, "unknown-cache", s.UnknownCache, "unknown hosts kept in memory, apart from the routes")
 	f.Var(byteSize[int64]{&s.SiteCache}, "site-cache", "memory for compiled sites")
 	f.Var(byteSize[int64]{&s.StoreCache}, "store-cache", "memory for blocks of the database")
+	addLegacyFlags(f, &s)
 	addEdgeFlags(f, &s)
 	addControlFlags(f, &s)
 	return c

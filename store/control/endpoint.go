@@ -75,3 +75,13 @@ func (s *Service) Extra(pattern string, n Need, f func(context.Context, Principa
 		return f(c.ctx, c.principal, c.r)
 	}})
 }
+
+// ExtraUpload is Extra for a call whose body may have up to limit bytes; what says in words what is limited. The handler reads it as it comes.
+func (s *Service) ExtraUpload(pattern string, n Need, limit int64, what string, f func(context.Context, Principal, *http.Request) (any, error)) {
+	s.extra = append(s.extra, endpoint{pattern, n, func(c *call) (any, error) {
+		if err := c.allowBody(limit, what); err != nil {
+			return nil, err
+		}
+		return f(c.ctx, c.principal, c.r)
+	}})
+}

@@ -28,8 +28,18 @@ type Deps struct {
 	Resolver   router.Resolver
 	Sites      Sites
 	Datacentre string
+	// Who says which router answers now, while there are two; nil: that of hashed routes.
+	Who func(context.Context, *router.Query) (Who, error)
 	// DropAssets says that the server answers no file of an earlier deployment, whatever sites say.
 	DropAssets bool
+}
+
+// Who is the router that answers, and why it does.
+type Who struct {
+	Table    string           // hashed, or legacy
+	Why      string           // what decided that; "": there is no other
+	Line     string           // of the table that answers
+	Decision *router.Decision // of legacy; nil: it has no route
 }
 
 // ErrURL says that the question is no URL of a site.
@@ -60,7 +70,7 @@ func (d Deps) Explain(ctx context.Context, q Question) (*Report, error) {
 	if at > r.Newest {
 		return nil, fmt.Errorf("%w: revision %d is yet to come; the newest is %d", ErrURL, at, r.Newest)
 	}
-	route, err := d.find(r, host, at)
+	route, err := d.route(ctx, r, u, host)
 	if err != nil || route == nil {
 		return r, err
 	}
@@ -90,6 +100,28 @@ func parseURL(raw string) (*url.URL, error) {
 		return nil, fmt.Errorf("%w: %q has no host", ErrURL, raw)
 	}
 	return u, nil
+}
+
+// route is what leads to a deployment: a route record, or the entry of a table of the old design.
+func (d Deps) route(ctx context.Context, r *Report, u *url.URL, host hostkey.Host) (*store.Route, error) {
+	if d.Who == nil || r.Revision != r.Newest {
+		return d.find(r, host, r.Revision)
+	}
+	who, err := d.Who(ctx, &router.Query{Host: host, Port: port(u), Path: u.EscapedPath()})
+	if err != nil {
+		return nil, fmt.Errorf("ask which router answers: %w", err)
+	}
+	r.Table, r.Why, r.Line = who.Table, who.Why, who.Line
+	switch {
+	case who.Table == "hashed":
+		return d.find(r, host, 0)
+	case who.Decision == nil:
+		r.Note = "no table has an entry for this host: the edge says 404"
+		return nil, nil
+	}
+	r.Match = "table"
+	a := who.Decision
+	return &store.Route{Kind: a.Kind, Class: a.Class, Flags: a.Flags, Project: a.Project, Deployment: a.Deployment}, nil
 }
 
 // find reads the record: the host's own, else that of the nearest wildcard above it.

@@ -51,8 +51,9 @@ func (d Deps) censor(r *Report, p control.Principal) (*Report, error) {
 			return nil, err
 		}
 	}
+	// Which router answers would say whether the site exists, too: by its opt-out, or the entry of a table.
 	return &Report{
 		URL: r.URL, Method: r.Method, Host: r.Host, Canonical: r.Canonical, Datacentre: r.Datacentre, Revision: r.Revision, Newest: r.Newest,
-		Table: r.Table, Match: "none", Note: "no deployment that this token may read answers for this host",
+		Table: "hashed", Match: "none", Note: "no deployment that this token may read answers for this host",
 	}, nil
 }

@@ -18,13 +18,15 @@ type Report struct {
 	Canonical  string         `json:"canonical_host"`
 	Key        string         `json:"key"`
 	Datacentre string         `json:"datacentre"`
-	Revision   store.Revision `json:"revision"`     // the one that is explained
-	Newest     store.Revision `json:"newest"`       // the store's
-	Table      string         `json:"table"`        // which router answered
-	Match      string         `json:"match"`        // exact, wildcard or none
-	Wildcard   string         `json:"wildcard"`     // the pattern that matched, if one did
-	Record     *Record        `json:"record"`       // what is stored under the key
-	Agrees     bool           `json:"cache_agrees"` // the router's answer, from its cache, is what is stored
+	Revision   store.Revision `json:"revision"`             // the one that is explained
+	Newest     store.Revision `json:"newest"`               // the store's
+	Table      string         `json:"table"`                // which router answered
+	Why        string         `json:"why,omitempty"`        // why that one, while there are two
+	Line       string         `json:"table_line,omitempty"` // of the table that answered
+	Match      string         `json:"match"`                // exact, wildcard, table or none
+	Wildcard   string         `json:"wildcard"`             // the pattern that matched, if one did
+	Record     *Record        `json:"record"`               // what is stored under the key
+	Agrees     bool           `json:"cache_agrees"`         // the router's answer, from its cache, is what is stored
 	Deployment *Deployment    `json:"deployment"`
 	Entry      *Entry         `json:"manifest_entry"` // the file that the answer is about
 	Variants   []Variant      `json:"variants"`       // the content codings that it is stored in as well

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"berth/cmd/berth/migration"
 	"berth/store"
 	"berth/store/control"
 )
@@ -18,8 +19,9 @@ const tokenFile = control.AdminTokenFile
 
 // Opened is what an offline verb works on.
 type Opened struct {
-	Control *control.Service
-	Store   *store.Store
+	Control   *control.Service
+	Store     *store.Store
+	Migration *migration.Service
 }
 
 // Offline opens a server's data directory, which no server may have open, and lends it to fn. It makes nothing: a
@@ -39,7 +41,7 @@ func Offline(ctx context.Context, dir string, stderr io.Writer, fn func(Opened) 
 	if err != nil {
 		return err
 	}
-	return errors.Join(fn(Opened{Control: n.control, Store: n.data.Store}), n.close())
+	return errors.Join(fn(Opened{Control: n.control, Store: n.data.Store, Migration: n.migration}), n.close())
 }
 
 // explainOpen names the flag, and says what to do where the store does not.

@@ -92,7 +92,7 @@ func (r *running) run(ctx context.Context, out Output) error {
 		r.listeners.close()
 		return errors.Join(fmt.Errorf("first start: %w", err), r.node.close())
 	}
-	failed := make(chan error, 3)
+	failed := make(chan error, 4)
 	stopBackground := r.background(failed)
 	served := r.serve(failed)
 	stopSignals := r.onHangup()
@@ -134,20 +134,27 @@ func (r *running) shutdown(served *sync.WaitGroup, stopBackground func() error) 
 	return err
 }
 
-// background runs control's own work. The function it returns ends it and waits.
+// background runs the work of control and of the migration. The function it returns ends both and waits.
 func (r *running) background(failed chan<- error) (stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() {
-		err := r.control.Run(ctx)
-		done <- err
-		if ctx.Err() == nil {
-			failed <- fmt.Errorf("background work ended: %w", err)
-		}
-	}()
+	works := []func(context.Context) error{r.control.Run, r.migration.Run}
+	done := make(chan error, len(works))
+	for _, work := range works {
+		go func() {
+			err := work(ctx)
+			done <- err
+			if ctx.Err() == nil {
+				failed <- fmt.Errorf("background work ended: %w", err)
+			}
+		}()
+	}
 	return func() error {
 		cancel()
-		return <-done
+		var err error
+		for range works {
+			err = errors.Join(err, <-done)
+		}
+		return err
 	}
 }
 

@@ -14,8 +14,10 @@ import (
 	"time"
 
 	"berth/assets/blob"
+	"berth/cmd/berth/migration"
 	"berth/router/edge"
 	"berth/router/hostkey"
+	"berth/router/legacy"
 	"berth/store"
 	"berth/store/control"
 )
@@ -46,6 +48,10 @@ type Settings struct {
 	LogFormat    string
 	LogLevel     string
 
+	LegacyCache int64   // bytes of tables of the old design, while a server migrates
+	LegacyParse string  // each or once
+	Shadow      float64 // share of the requests that both routers are asked, 0 to 1
+
 	EncodeCommand []string // command line of a process that encodes files; none: files are not encoded
 
 	Edge    edge.Options    // limits only
@@ -57,6 +63,7 @@ func Defaults() Settings {
 	return Settings{
 		Data: "./berth-data", HTTP: "127.0.0.1:8080", API: "127.0.0.1:8788", Domain: "pages.localhost", Datacentre: "local",
 		MaxAPIConns: 2_000, RouteCache: 100_000, UnknownCache: 16_384, SiteCache: 256 << 20, StoreCache: 64 << 20, DrainTimeout: 30 * time.Second,
+		LegacyCache: 256 << 20, LegacyParse: legacy.Each.String(),
 		LogFormat: "text", LogLevel: "info",
 	}
 }
@@ -67,6 +74,7 @@ type checked struct {
 	level   slog.Level
 	proxies []netip.Prefix
 	tls     *certificate // nil: plain HTTP
+	parse   legacy.Parse
 	// storedDomain takes the domain that the data directory was made for instead of the one in Settings.
 	storedDomain bool
 }
@@ -182,6 +190,10 @@ func (c *checked) checkNames() error {
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		faults = append(faults, fmt.Errorf("--log-format %q: want text or json", c.LogFormat))
 	}
+	var err error
+	if c.parse, err = legacy.ParseMode(c.LegacyParse); err != nil {
+		faults = append(faults, fmt.Errorf("--legacy-parse %q: want each or once", c.LegacyParse))
+	}
 	if err := c.level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		faults = append(faults, fmt.Errorf("--log-level %q: want debug, info, warn or error", c.LogLevel))
 	}
@@ -201,6 +213,8 @@ func (c *checked) checkLimits() error {
 		{"--unknown-cache", c.UnknownCache >= 1, "1 or more entries"},
 		{"--site-cache", c.SiteCache >= 1<<20, "1MiB or more"},
 		{"--store-cache", c.StoreCache >= 1<<20, "1MiB or more"},
+		{"--legacy-cache", c.LegacyCache >= 1<<20, "1MiB or more"},
+		{"--shadow", c.Shadow >= 0 && c.Shadow <= 1, "a share from 0% to 100%"},
 		{"--drain-timeout", c.DrainTimeout > 0, "more than nothing"},
 		{"--max-api-conns", c.MaxAPIConns >= 1, "1 or more"},
 		{"--sweep-grace", c.Control.SweepGrace == 0 || c.Control.SweepGrace >= control.MinSweepGrace, control.MinSweepGrace.String() + " or more"},
@@ -239,6 +253,12 @@ func (c *checked) controlOptions(publicURL string) control.Options {
 	o.Domain, o.PublicURL, o.DataDir = c.Domain, publicURL, c.Data
 	o.SkewMaxAge = c.Edge.SkewMaxAge // what may be pinned for so long must be remembered for so long
 	return o
+}
+
+func (c *checked) migrationOptions() migration.Options {
+	return migration.Options{
+		Domain: hostkey.Host(c.Domain), Datacentre: c.Datacentre, LegacyCache: c.LegacyCache, LegacyParse: c.parse, Shadow: c.Shadow,
+	}
 }
 
 // newLog writes to w what the level lets through.

@@ -11,6 +11,7 @@ import (
 	"berth/assets/catalog"
 	"berth/assets/compress"
 	"berth/cmd/berth/explain"
+	"berth/cmd/berth/migration"
 	"berth/router"
 	"berth/router/edge"
 	"berth/router/hashed"
@@ -21,13 +22,14 @@ import (
 
 // node is every part of a server, wired. Nothing of it serves yet.
 type node struct {
-	data    *store.DataDir
-	blobs   *blob.Dir
-	hashed  *hashed.Resolver
-	catalog *catalog.Catalog
-	control *control.Service
-	edge    *edge.Server
-	encoder *compress.Pool // nil: files are not encoded
+	data      *store.DataDir
+	blobs     *blob.Dir
+	hashed    *hashed.Resolver
+	migration *migration.Service
+	catalog   *catalog.Catalog
+	control   *control.Service
+	edge      *edge.Server
+	encoder   *compress.Pool // nil: files are not encoded
 }
 
 // open opens the data directory and wires the parts over it. The end of ctx ends a start that a long log or a hung disk
@@ -60,11 +62,14 @@ func (n *node) wire(c *checked, log *slog.Logger, publicURL string) (err error) 
 	if n.hashed, err = hashed.New(n.data.Store, hasher, hashed.Options{RouteCache: c.RouteCache, UnknownCache: c.UnknownCache}); err != nil {
 		return fmt.Errorf("start the router: %w", err)
 	}
+	if n.migration, err = migration.New(migration.Deps{Store: n.data.Store, Hasher: hasher, Hashed: n.hashed, Log: log}, c.migrationOptions()); err != nil {
+		return fmt.Errorf("start the migration: %w", err)
+	}
 	if n.catalog, err = catalog.New(catalog.Deps{Store: n.data.Store, Blobs: n.blobs, Log: log}, catalog.Options{SiteCache: c.SiteCache, Limits: c.Control.Rules}); err != nil {
 		return fmt.Errorf("start the catalog: %w", err)
 	}
 	if n.edge, err = edge.New(edge.Deps{
-		Resolver: n.hashed, Sites: n.catalog, Blobs: n.blobs, CookieSecret: n.data.Secrets.Cookie, Log: log,
+		Resolver: n.migration.Resolver(), Sites: n.catalog, Blobs: n.blobs, CookieSecret: n.data.Secrets.Cookie, Log: log,
 	}, c.edgeOptions()); err != nil {
 		return fmt.Errorf("start the edge: %w", err)
 	}
@@ -75,7 +80,7 @@ func (n *node) wire(c *checked, log *slog.Logger, publicURL string) (err error) 
 		}
 	}
 	deps := control.Deps{
-		Store: n.data.Store, Blobs: n.blobs, Hasher: hasher, Resolver: newResolver(dns), Log: log,
+		Store: n.data.Store, Blobs: n.blobs, Hasher: hasher, Routes: n.migration.Routes(), Resolver: newResolver(dns), Log: log,
 		SealingKey: n.data.Secrets.Sealing, UploadKey: n.data.Secrets.UploadToken,
 	}
 	if n.encoder, err = c.newEncoder(log); err != nil {
@@ -88,8 +93,9 @@ func (n *node) wire(c *checked, log *slog.Logger, publicURL string) (err error) 
 	if err != nil {
 		return fmt.Errorf("start the control plane: %w", err)
 	}
-	why := explain.Deps{Store: n.data.Store, Hasher: hasher, Resolver: n.hashed, Sites: n.catalog, Datacentre: c.Datacentre, DropAssets: c.Control.KeepAssets < 0}
+	why := explain.Deps{Store: n.data.Store, Hasher: hasher, Resolver: n.migration.Resolver(), Sites: n.catalog, Datacentre: c.Datacentre, Who: n.migration.Who, DropAssets: c.Control.KeepAssets < 0}
 	n.control.Extra(explain.Pattern, control.NeedAnyToken, why.Handle)
+	n.migration.Mount(n.control)
 	return nil
 }
 
@@ -106,12 +112,15 @@ func (n *node) close() error {
 	if n.catalog != nil {
 		n.catalog.Close()
 	}
+	var err error
+	if n.migration != nil {
+		err = n.migration.Close()
+	}
 	if n.hashed != nil {
 		n.hashed.Close()
 	}
-	var err error
 	if n.encoder != nil {
-		err = n.encoder.Close()
+		err = errors.Join(err, n.encoder.Close())
 	}
 	if n.blobs != nil {
 		err = errors.Join(err, n.blobs.Close())

@@ -1,0 +1,305 @@
+package migration
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"berth/migrate"
+	"berth/migrate/ramp"
+	"berth/store"
+	"berth/store/control"
+)
+
+const (
+	finishDocument = "finish"
+	// defaultGrace is for how long cutover must have gone well.
+	defaultGrace = 24 * time.Hour
+	finishBatch  = 256 // tables, or names of deployments, that one Update deletes
+)
+
+// Finish asks for the end of the migration.
+type Finish struct {
+	Why   string  `json:"why"`
+	Grace *string `json:"grace,omitempty"` // how long the server must have been in cutover, as time.ParseDuration reads it; default 24h
+	Force bool    `json:"force,omitempty"` // although a check of the plan says no
+}
+
+// Finished is how far it is.
+type Finished struct {
+	Version int       `json:"v"`
+	Started time.Time `json:"started"`
+	Ended   time.Time `json:"ended,omitzero"` // zero: tables are still being deleted
+
+	Tables  Tables          `json:"tables"`  // what there was
+	Deleted int             `json:"deleted"` // tables, so far
+	Before  store.DiskUsage `json:"before"`  // with the tables, compacted
+	After   store.DiskUsage `json:"after"`   // without them, compacted
+	Hashed  Cache           `json:"hashed_cache"`
+	Legacy  Cache           `json:"legacy_cache"` // of the time since the last start of the server
+}
+
+// checkFinish wants nobody to need the tables any more.
+func (s *Service) checkFinish(p *Plan) error {
+	d, err := ramp.LoadRollout(&s.deps.Store.Reader)
+	if err != nil {
+		return err
+	}
+	kept := d.Config.Kept()
+	p.check("sites on the tables", len(kept) == 0, "%d sites are kept on the tables by name: %s", len(kept), some(kept))
+	if len(kept) == 0 {
+		p.Checks[len(p.Checks)-1].Detail = "no site is kept on the tables"
+	}
+	sites, err := s.failing()
+	if err != nil {
+		return err
+	}
+	if len(sites) > 0 {
+		p.check("failures", false, "entries of %d sites have no record, and would answer no more: %s", len(sites), some(sites))
+	}
+	if e := s.engine.Load(); e != nil {
+		if n := e.rollout.Stats().Fallback.Answered; n > 0 {
+			p.check("fallback", false, "since the server's start the tables answered %d requests that the records did not", n)
+		}
+	}
+	return nil
+}
+
+func (s *Service) postFinish(ctx context.Context, p control.Principal, r *http.Request) (any, error) {
+	var f Finish
+	if err := readJSON(r, &f); err != nil {
+		return nil, err
+	}
+	if err := checkWhy(f.Why); err != nil {
+		return nil, err
+	}
+	grace := defaultGrace
+	if f.Grace != nil {
+		var err error
+		if grace, err = time.ParseDuration(*f.Grace); err != nil || grace < 0 {
+			return nil, bad("grace=%.40q: want a time such as 24h", *f.Grace)
+		}
+	}
+	if err := s.finish(ctx, f, grace, who(p)); err != nil {
+		return nil, err
+	}
+	return s.finished(&s.deps.Store.Reader)
+}
+
+// finish enters the last phase. What was asked for twice goes on.
+func (s *Service) finish(ctx context.Context, f Finish, grace time.Duration, who string) error {
+	state := s.machine.State()
+	began, err := s.finished(&s.deps.Store.Reader)
+	switch {
+	case err != nil:
+		return err
+	case state.Phase == migrate.Retired && began != nil:
+		return nil
+	case state.Phase != migrate.Cutover:
+		return conflict("the migration is in phase %s; it can be finished in phase %s only", state.Phase, migrate.Cutover)
+	}
+	if left := grace - s.deps.Now().Sub(state.Since); left > 0 && !f.Force {
+		return conflict("the server is in phase cutover since %s; with a grace of %v it can be finished in %v. A shorter --grace, or --force, does it sooner; there is no way back",
+			state.Since.Format(time.RFC3339), grace, left.Round(time.Second))
+	}
+	m := Move{From: migrate.Cutover, To: migrate.Retired, Why: f.Why, Force: f.Force}
+	if err := s.checkMove(&m); err != nil {
+		return err
+	}
+	if err := s.startFinish(ctx); err != nil {
+		return err
+	}
+	if _, err = s.machine.Move(ctx, m.From, m.To, who, m.Why); err != nil {
+		return err
+	}
+	s.nudge()
+	return nil
+}
+
+// startFinish notes what there is, before the phase changes: a server that is killed between the two is in cutover still, and one that is
+// killed behind them goes on with deleting.
+func (s *Service) startFinish(ctx context.Context) error {
+	tables, err := countTables(&s.deps.Store.Reader)
+	if err != nil {
+		return err
+	}
+	f := Finished{Version: 1, Started: s.deps.Now().UTC(), Tables: tables, Hashed: cacheOf(s.deps.Hashed.Stats())}
+	if e := s.engine.Load(); e != nil {
+		f.Legacy = cacheOf(e.legacy.Stats().Tables)
+	}
+	return s.putFinished(ctx, &f)
+}
+
+func (s *Service) finished(r *store.Reader) (*Finished, error) {
+	raw, err := r.Document(finishDocument)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	var f Finished
+	if err == nil {
+		err = json.Unmarshal(raw, &f)
+	}
+	if err == nil && f.Version != 1 {
+		err = fmt.Errorf("version %d; this berth reads 1", f.Version)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read how far the end of the migration is: %w", err)
+	}
+	return &f, nil
+}
+
+func (s *Service) putFinished(ctx context.Context, f *Finished) error {
+	raw, err := json.Marshal(f)
+	if err != nil {
+		return fmt.Errorf("encode how far the end of the migration is: %w", err)
+	}
+	_, err = s.deps.Store.UpdateFreeing(ctx, func(tx *store.Tx) error { return tx.PutDocument(finishDocument, raw) })
+	return err
+}
+
+// nudge has runFinish look whether there is something to delete.
+func (s *Service) nudge() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+const finishRetry = 30 * time.Second
+
+// runFinish deletes the tables once the migration is over, until ctx is done. It goes on where an earlier start stopped.
+func (s *Service) runFinish(ctx context.Context) {
+	for {
+		var again <-chan time.Time
+		if err := s.clear(ctx); err != nil && ctx.Err() == nil {
+			s.deps.Log.Error("the tables are not deleted; trying again", slog.Any("error", err))
+			again = time.After(finishRetry)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.wake:
+		case <-again:
+		}
+	}
+}
+
+// clear deletes what the migration leaves behind, and measures.
+func (s *Service) clear(ctx context.Context) error {
+	f, err := s.finished(&s.deps.Store.Reader)
+	if err != nil || f == nil || !f.Ended.IsZero() || s.machine.State().Phase != migrate.Retired {
+		return err
+	}
+	if f.Before == (store.DiskUsage{}) {
+		if f.Before, err = s.measure(ctx); err != nil {
+			return err
+		}
+		if err := s.putFinished(ctx, f); err != nil {
+			return err
+		}
+	}
+	for _, step := range []func(context.Context, *Finished) error{s.clearTables, s.clearPipelines, s.clearDocuments} {
+		if err := step(ctx, f); err != nil {
+			return err
+		}
+	}
+	if f.After, err = s.measure(ctx); err != nil {
+		return err
+	}
+	f.Ended = s.deps.Now().UTC()
+	return s.putFinished(ctx, f)
+}
+
+// measure compacts first: what was deleted takes room until then.
+func (s *Service) measure(ctx context.Context) (store.DiskUsage, error) {
+	if err := s.deps.Store.Compact(ctx); err != nil {
+		return store.DiskUsage{}, err
+	}
+	return s.deps.Store.DiskUsage()
+}
+
+func (s *Service) clearTables(ctx context.Context, f *Finished) error {
+	for {
+		projects, err := s.firstTables(finishBatch)
+		if err != nil || len(projects) == 0 {
+			return err
+		}
+		if _, err := s.deps.Store.UpdateFreeing(ctx, func(tx *store.Tx) error {
+			for _, p := range projects {
+				if err := tx.DeleteTable(p); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return fmt.Errorf("delete tables: %w", err)
+		}
+		f.Deleted += len(projects)
+		if err := s.putFinished(ctx, f); err != nil {
+			return err
+		}
+	}
+}
+
+// firstTables lists the first few projects that have a table. It looks at one piece of each.
+func (s *Service) firstTables(most int) (ps []store.ProjectNo, err error) {
+	next := store.ProjectNo(0)
+	for len(ps) < most {
+		at := next
+		for c, err := range s.deps.Store.AllTableChunks(next, 0) {
+			if err != nil {
+				return nil, err
+			}
+			ps, next = append(ps, c.Project), c.Project+1
+			break
+		}
+		if next == at || next == 0 {
+			break
+		}
+	}
+	return ps, nil
+}
+
+func (s *Service) clearPipelines(ctx context.Context, _ *Finished) error {
+	for {
+		var some []string
+		for name, err := range s.deps.Store.Pipelines("") {
+			if err != nil {
+				return err
+			}
+			if some = append(some, name); len(some) == 16*finishBatch {
+				break
+			}
+		}
+		if len(some) == 0 {
+			return nil
+		}
+		if _, err := s.deps.Store.UpdateFreeing(ctx, func(tx *store.Tx) error {
+			for _, name := range some {
+				if err := tx.DeletePipeline(name); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return fmt.Errorf("delete the old names of deployments: %w", err)
+		}
+	}
+}
+
+// clearDocuments leaves the state, the log and what the report shows.
+func (s *Service) clearDocuments(ctx context.Context, _ *Finished) error {
+	_, err := s.deps.Store.UpdateFreeing(ctx, func(tx *store.Tx) error {
+		for _, prefix := range []string{"import/", "retry/"} {
+			if err := tx.DeleteDocuments(prefix); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return err
+}

@@ -1,0 +1,109 @@
+package migration
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"berth/migrate"
+	"berth/migrate/shadow"
+	"berth/store/control"
+)
+
+// Move asks for another phase.
+type Move struct {
+	From  migrate.Phase `json:"from"` // the phase that the caller believes in
+	To    migrate.Phase `json:"to"`
+	Why   string        `json:"why"`
+	Force bool          `json:"force,omitempty"` // although a check of the plan says no
+}
+
+// Moved is what became of it.
+type Moved struct {
+	migrate.State
+	Kept []string `json:"kept,omitempty"` // sites that stay on the tables by name from now on, because some of their entries have no record
+}
+
+func (s *Service) postPhase(ctx context.Context, p control.Principal, r *http.Request) (any, error) {
+	var m Move
+	if err := readJSON(r, &m); err != nil {
+		return nil, err
+	}
+	if err := checkWhy(m.Why); err != nil {
+		return nil, err
+	}
+	for _, phase := range []migrate.Phase{m.From, m.To} {
+		if _, err := migrate.ParsePhase(string(phase)); err != nil {
+			return nil, bad("%v", err)
+		}
+	}
+	if m.To == migrate.Retired {
+		return nil, bad("the last phase cannot be taken back, and is entered by `berth migrate finish`")
+	}
+	return s.move(ctx, m, who(p))
+}
+
+// move changes the phase. Going forward, it insists on what the plan checks, unless it is forced.
+func (s *Service) move(ctx context.Context, m Move, who string) (moved Moved, err error) {
+	if m.To == m.From.Next() {
+		if err := s.checkMove(&m); err != nil {
+			return moved, err
+		}
+		if m.To == migrate.Ramp || m.To == migrate.Cutover {
+			if moved.Kept, err = s.keepFailing(ctx, who); err != nil {
+				return moved, err
+			}
+		}
+	}
+	if moved.State, err = s.machine.Move(ctx, m.From, m.To, who, m.Why); err != nil || m.To != migrate.DualWrite {
+		return moved, err
+	}
+	if _, err := s.deps.Store.Update(ctx, shadow.Clear); err != nil {
+		s.deps.Log.Warn("diffs of an earlier epoch are not deleted", slog.Any("error", err))
+	}
+	return moved, nil
+}
+
+func (s *Service) checkMove(m *Move) error {
+	plan, err := s.plan(m.From)
+	if err != nil {
+		return err
+	}
+	for _, c := range plan.Checks {
+		switch {
+		case c.OK:
+		case c.Hard:
+			return conflict("phase %s cannot be entered: %s", m.To, c.Detail)
+		case !m.Force:
+			return conflict("phase %s is not to be entered yet: %s. With --force it is, all the same", m.To, c.Detail)
+		default:
+			m.Why += " (forced although " + c.Detail + ")"
+		}
+	}
+	return nil
+}
+
+// LogPage is a part of the migration's log, the newest lines, oldest first.
+type LogPage struct {
+	Entries []migrate.Entry `json:"entries"`
+	Earlier int             `json:"earlier"` // lines that were left out
+}
+
+func (s *Service) getLog(_ context.Context, _ control.Principal, r *http.Request) (any, error) {
+	limit, err := limitOf(r, 100)
+	if err != nil {
+		return nil, err
+	}
+	page := LogPage{Entries: []migrate.Entry{}}
+	for e, err := range migrate.Log(&s.deps.Store.Reader) {
+		if err != nil {
+			return nil, err
+		}
+		if len(page.Entries) == limit {
+			page.Entries = page.Entries[1:]
+			page.Earlier++
+		}
+		page.Entries = append(page.Entries, e)
+	}
+	return page, nil
+}

@@ -1,0 +1,128 @@
+package migration
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+
+	"berth/migrate"
+	"berth/migrate/backfill"
+	"berth/migrate/load"
+	"berth/store"
+	"berth/store/control"
+)
+
+// Plan is what the next phase would do, and what speaks against entering it. Making one changes nothing.
+type Plan struct {
+	Phase  migrate.Phase `json:"phase"`
+	Next   migrate.Phase `json:"next"` // "": there is none
+	Does   string        `json:"does"`
+	Tables Tables        `json:"tables"`
+	Checks []Check       `json:"checks"`
+	Ready  bool          `json:"ready"` // no check failed
+	Back   string        `json:"back"`  // what reverting from the next phase loses
+}
+
+// Tables is what there is of the old design.
+type Tables struct {
+	Projects int   `json:"projects"`
+	Pieces   int   `json:"pieces"`
+	Entries  int64 `json:"entries"`
+	Bytes    int64 `json:"bytes"` // of their text
+}
+
+// Check is a condition of entering a phase.
+type Check struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+	Hard   bool   `json:"hard,omitempty"` // --force does not help
+}
+
+func (s *Service) getPlan(context.Context, control.Principal, *http.Request) (any, error) {
+	p, err := s.plan(s.machine.State().Phase)
+	if err != nil {
+		return nil, err
+	}
+	p.Tables, err = countTables(&s.deps.Store.Reader)
+	return p, err
+}
+
+// plan is made without reading the tables.
+func (s *Service) plan(from migrate.Phase) (*Plan, error) {
+	p := &Plan{Phase: from, Next: from.Next(), Checks: []Check{}, Ready: true}
+	var err error
+	switch p.Next {
+	case migrate.DualWrite:
+		p.Does = fmt.Sprintf("begins epoch %d: route records written before it count as absent; from then on every change goes to the tables and to the records, and the tables answer", s.deps.Store.Epoch()+1)
+		p.Back, err = "nothing: changes go to the tables all the time", s.checkTables(p)
+	case migrate.Backfill:
+		p.Does = "copies every entry of the tables that has no route record yet; the tables answer"
+		p.Back = "nothing; copying goes on where it was when the phase is entered again, unless it begins a new epoch"
+	case migrate.Verify:
+		p.Does = "recomputes from the tables what every route must be and compares; the tables answer"
+		p.Back, err = "nothing", s.checkBackfill(p)
+	case migrate.Ramp:
+		p.Does = "lets `berth migrate rollout` choose the sites that are answered from the records; none at first. Sites with entries that have no record are kept on the tables by name"
+		p.Back, err = "nothing: the tables are still written", s.checkVerified(p)
+	case migrate.Cutover:
+		p.Does = "answers every site from the records, but for those that are kept on the tables by name; the tables are still written"
+		p.Back, err = "nothing: the tables are still written", s.checkRollout(p)
+	case migrate.Retired:
+		p.Does = "is entered by `berth migrate finish`: the tables are no longer written, nor asked, and then deleted"
+		p.Back, err = "there is no way back from it", s.checkFinish(p)
+	default:
+		p.Does = "nothing: the migration is over, or never began. `berth migrate import` begins one"
+	}
+	return p, err
+}
+
+func (p *Plan) check(name string, ok bool, detail string, args ...any) {
+	p.Checks = append(p.Checks, Check{Name: name, OK: ok, Detail: fmt.Sprintf(detail, args...)})
+	p.Ready = p.Ready && ok
+}
+
+// checkTables wants all of the hosts to be in the tables: in the next phase's epoch no record of before counts.
+func (s *Service) checkTables(p *Plan) error {
+	complete, err := load.Complete(&s.deps.Store.Reader)
+	if err != nil {
+		return err
+	}
+	p.check("import", complete, "the import is complete")
+	if !complete {
+		c := &p.Checks[len(p.Checks)-1]
+		c.Detail, c.Hard = "the import is not complete: run `berth migrate import` again, it goes on where it stopped", true
+	}
+	return nil
+}
+
+func (s *Service) checkBackfill(p *Plan) error {
+	finished, failures, err := backfill.Finished(&s.deps.Store.Reader)
+	if err != nil {
+		return err
+	}
+	if finished {
+		p.check("backfill", true, "every entry was looked at; %d of them have no record", failures)
+		return nil
+	}
+	p.check("backfill", false, "the backfill is not through: see `berth migrate status`")
+	return nil
+}
+
+func countTables(r *store.Reader) (t Tables, err error) {
+	last := store.ProjectNo(0)
+	for c, err := range r.AllTableChunks(0, 0) {
+		if err != nil {
+			return t, fmt.Errorf("count the tables: %w", err)
+		}
+		if c.Project != last {
+			last = c.Project
+			t.Projects++
+		}
+		t.Pieces++
+		t.Bytes += int64(len(c.JSON))
+		t.Entries += int64(bytes.Count(c.JSON, []byte(`"pattern"`))) // in JSON a key's quotes cannot stand bare in a string
+	}
+	return t, nil
+}

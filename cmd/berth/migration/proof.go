@@ -1,0 +1,110 @@
+package migration
+
+import (
+	"context"
+	"net/http"
+
+	"berth/migrate/shadow"
+	"berth/migrate/verify"
+	"berth/store/control"
+)
+
+// Why is the body of a call that wants nothing but a reason.
+type Why struct {
+	Why string `json:"why"`
+}
+
+// Verification is how far a comparison of all tables with all records is, and what it found.
+type Verification struct {
+	verify.Report
+	There bool   `json:"there"`           // one was begun, ever
+	Waits string `json:"waits,omitempty"` // what it waits for
+	Done  bool   `json:"done"`            // it has a result
+	Clean bool   `json:"clean"`           // and that is that both sides agree on every host
+}
+
+func (s *Service) verification() (*Verification, error) {
+	r, there, waits, err := s.verify.Status()
+	if err != nil {
+		return nil, err
+	}
+	return &Verification{Report: r, There: there, Waits: waits, Done: there && r.Done(), Clean: there && r.Clean()}, nil
+}
+
+func (s *Service) getVerify(context.Context, control.Principal, *http.Request) (any, error) {
+	return s.verification()
+}
+
+func (s *Service) postVerify(ctx context.Context, p control.Principal, r *http.Request) (any, error) {
+	var q Why
+	if err := readJSON(r, &q); err != nil {
+		return nil, err
+	}
+	if err := checkWhy(q.Why); err != nil {
+		return nil, err
+	}
+	if err := s.verify.Start(ctx, who(p), q.Why); err != nil {
+		return nil, err
+	}
+	return s.verification()
+}
+
+// checkVerified wants a comparison of this epoch that found no difference.
+func (s *Service) checkVerified(p *Plan) error {
+	v, err := s.verification()
+	switch {
+	case err != nil:
+		return err
+	case !v.There || v.Epoch != s.machine.State().Epoch:
+		p.check("verify", false, "nothing was compared since the backfill began: run `berth migrate verify`")
+	case v.Aborted != "":
+		p.check("verify", false, "the comparison ended without a result: %s; run `berth migrate verify`", v.Aborted)
+	case !v.Done:
+		p.check("verify", false, "the comparison is not through: see `berth migrate status`")
+	default:
+		bad := v.Hosts[verify.Missing] + v.Hosts[verify.Extra] + v.Hosts[verify.Different] + v.Hosts[verify.Error]
+		p.check("verify", v.Clean, "of all hosts, %d agree and %d do not; %d entries cannot be converted", v.Hosts[verify.Agree], bad, v.Hosts[verify.Unconvertible])
+	}
+	return nil
+}
+
+// Diffs are hosts on which the two sides differ.
+type Diffs struct {
+	Shadow      []shadow.Diff `json:"shadow"`       // found by comparing live requests
+	ShadowTotal int           `json:"shadow_total"` // that are kept
+	Sites       []verify.Site `json:"sites"`        // found by verify
+	SitesTotal  int           `json:"sites_total"`
+}
+
+// getDiffs lists them, with ?class= and ?limit=.
+func (s *Service) getDiffs(_ context.Context, _ control.Principal, r *http.Request) (any, error) {
+	limit, err := limitOf(r, 100)
+	if err != nil {
+		return nil, err
+	}
+	class := r.URL.Query().Get("class")
+	out := Diffs{Shadow: []shadow.Diff{}, Sites: []verify.Site{}}
+	for d, err := range shadow.Diffs(&s.deps.Store.Reader, "") {
+		if err != nil {
+			return nil, err
+		}
+		if class != "" && class != string(d.Class) {
+			continue
+		}
+		if out.ShadowTotal++; len(out.Shadow) < limit {
+			out.Shadow = append(out.Shadow, d)
+		}
+	}
+	for site, err := range verify.Sites(&s.deps.Store.Reader) {
+		if err != nil {
+			return nil, err
+		}
+		if class != "" && site.Hosts[verify.Class(class)] == 0 {
+			continue
+		}
+		if out.SitesTotal++; len(out.Sites) < limit {
+			out.Sites = append(out.Sites, site)
+		}
+	}
+	return out, nil
+}
