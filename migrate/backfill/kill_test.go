@@ -23,7 +23,7 @@ import (
 // the job copies and others deploy; a job that starts from there ends with both sides equal to the authority. BERTH_KILLS says how many
 // rounds; 500 take about a minute.
 func TestKilledWhileOthersWrite(t *testing.T) {
-	rounds := 20
+	rounds := 12
 	if n, err := strconv.Atoi(os.Getenv("BERTH_KILLS")); err == nil {
 		rounds = n
 	}

@@ -2,7 +2,9 @@ package verify
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -23,7 +25,7 @@ func TestModel(t *testing.T) {
 		defer func() { m.w.Close() }()
 		must(t, m.update(func(tx *store.Tx) error { return m.w.Random(tx, m.rng, 2, 12, 3) }))
 		must(t, m.w.Enter(migrate.Legacy))
-		t.Repeat(map[string]func(*rapid.T){
+		actions := map[string]func(*rapid.T){
 			"change": func(t *rapid.T) {
 				must(t, m.update(func(tx *store.Tx) error { return m.w.Change(tx, m.rng, 2) }))
 			},
@@ -47,7 +49,10 @@ func TestModel(t *testing.T) {
 				}
 			},
 			"tables": func(t *rapid.T) { must(t, m.w.Check(false)) },
-		})
+		}
+		for _, a := range rapid.SliceOfN(rapid.SampledFrom(slices.Sorted(maps.Keys(actions))), 0, 15).Draw(t, "actions") {
+			actions[a](t)
+		}
 		if m.w.Machine.State().Phase.Before(migrate.Backfill) {
 			must(t, m.w.Enter(migrate.Backfill))
 		}
