@@ -66,10 +66,21 @@ const block = 64 << 10
 // release of this program. Memory is bounded for any size, to some 200 MB. A context that ends, ends it at the next
 // block that is read; the slowest brotli needs up to 2 s to get there.
 func Encode(ctx context.Context, dst io.Writer, src io.Reader, size int64, e httpsem.Encoding) error {
+	return new(encoders).encode(ctx, dst, src, size, e)
+}
+
+// encoders are for one goroutine, and keep what is dear to make: the tables of zstd cost more time than 64 KiB of text to
+// encode. Nothing of a file is left for the next. The other two cost little, or are made for the size of the file.
+type encoders struct {
+	zstd *zstd.Encoder
+}
+
+// encode is Encode. After an error the encoders are in no state that is known.
+func (m *encoders) encode(ctx context.Context, dst io.Writer, src io.Reader, size int64, e httpsem.Encoding) error {
 	if err := check(size, e); err != nil {
 		return err
 	}
-	w, err := newEncoder(dst, size, e)
+	w, err := m.writer(dst, size, e)
 	if err != nil {
 		return fmt.Errorf("compress: encode in %v: %w", e, err)
 	}
@@ -92,18 +103,21 @@ func check(size int64, e httpsem.Encoding) error {
 	return nil
 }
 
-func newEncoder(dst io.Writer, size int64, e httpsem.Encoding) (io.WriteCloser, error) {
+func (m *encoders) writer(dst io.Writer, size int64, e httpsem.Encoding) (io.WriteCloser, error) {
 	switch e {
 	case httpsem.Gzip: // neither a name nor a time in its header
 		return gzip.NewWriterLevel(dst, gzip.BestCompression)
 	case httpsem.Zstd:
-		w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithWindowSize(zstdWindow),
-			zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true)) // with one goroutine, results do not depend on timing
-		if err != nil {
-			return nil, err
+		if m.zstd == nil {
+			w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithWindowSize(zstdWindow),
+				zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true)) // with one goroutine, results do not depend on timing
+			if err != nil {
+				return nil, err
+			}
+			m.zstd = w
 		}
-		w.ResetContentSize(dst, size)
-		return w, nil
+		m.zstd.ResetContentSize(dst, size)
+		return m.zstd, nil
 	default:
 		return brotli.NewWriterOptions(dst, brotliOptions(size)), nil
 	}

@@ -79,6 +79,23 @@ func TestEncode(t *testing.T) {
 	}
 }
 
+// What a worker encoded before is not seen in what it encodes next.
+func TestEncodersForgetFiles(t *testing.T) {
+	files := [][]byte{text(30_000), noise(block), text(30_000)[100:], {}, text(3 * block), text(2 * block), {'a'}, text(10), text(block)}
+	var used encoders
+	for i, plain := range files {
+		for _, e := range allCodings {
+			var got bytes.Buffer
+			if err := used.encode(t.Context(), &got, bytes.NewReader(plain), int64(len(plain)), e); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got.Bytes(), encoded(t, plain, e)) {
+				t.Errorf("file %d in %v: not what a new encoder makes", i, e)
+			}
+		}
+	}
+}
+
 // A file that is larger than the windows of browsers still fits them.
 func TestEncodeLargerThanWindows(t *testing.T) {
 	plain := make([]byte, zstdWindow+1)
@@ -233,13 +250,16 @@ func TestSuffixOf(t *testing.T) {
 }
 
 func BenchmarkEncode(b *testing.B) {
-	for _, size := range []int{10_000, 300_000} {
+	for _, size := range []int{4_000, 10_000, 300_000} {
 		plain := text(size)
 		for _, e := range allCodings {
 			b.Run(fmt.Sprintf("coding=%v/size=%d", e, size), func(b *testing.B) {
 				b.SetBytes(int64(size))
+				var worker encoders
 				for b.Loop() {
-					encoded(b, plain, e)
+					if err := worker.encode(b.Context(), io.Discard, bytes.NewReader(plain), int64(size), e); err != nil {
+						b.Fatal(err)
+					}
 				}
 			})
 		}

@@ -33,6 +33,7 @@ const (
 func Serve(in io.Reader, out io.Writer) error {
 	src, dst := bufio.NewReaderSize(in, block), &partWriter{w: out}
 	dst.buf = make([]byte, partHeader, partHeader+maxPart)
+	var own encoders
 	for {
 		var header [jobHeader]byte
 		switch _, err := io.ReadFull(src, header[:]); {
@@ -43,7 +44,7 @@ func Serve(in io.Reader, out io.Writer) error {
 		}
 		e, size := httpsem.Encoding(header[0]), int64(binary.LittleEndian.Uint64(header[1:]))
 		// Whoever gave the job ends it by ending the process.
-		if err := Encode(context.Background(), dst, src, size, e); err != nil {
+		if err := own.encode(context.Background(), dst, src, size, e); err != nil {
 			return fmt.Errorf("encode worker: %w", errors.Join(err, dst.finish(partFailed, err.Error())))
 		}
 		if err := dst.finish(partDone, ""); err != nil {
