@@ -13,9 +13,10 @@ import (
 	"berth/bench"
 )
 
-const usage = `usage: berthbench serve|deploy [flags]
+const usage = `usage: berthbench serve|deploy|migrate [flags]
   serve    CPU per request of the edge against a constant-response fasthttp server
-  deploy   a large site, first and again with one file changed`
+  deploy   a large site, first and again with one file changed
+  migrate  the tables of the old design against route records: time, hit rates, disk; the backfill; shadow reads`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -35,6 +36,8 @@ func run(ctx context.Context, args []string) error {
 		return serve(ctx, args[1:])
 	case "deploy":
 		return deploy(ctx, args[1:])
+	case "migrate":
+		return migrate(ctx, args[1:])
 	case "constant": // the other side of serve, as a process of its own
 		size, err := strconv.Atoi(args[1])
 		if err != nil {

@@ -1,0 +1,230 @@
+package migration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"berth/bench"
+	"berth/migrate"
+	"berth/migrate/backfill"
+	"berth/migrate/report/plot"
+	"berth/migrate/tables"
+	"berth/store"
+)
+
+// BackfillConfig measures the backfill without a rate, on an idle store on disk: entries a second, and the resident memory of the
+// process while it runs.
+type BackfillConfig struct {
+	Entries []int // default 100,000 and 400,000
+	Rounds  int   // each in an epoch of its own; default 3
+	Seed    uint64
+}
+
+// BackfillReport has a line for each number of entries.
+type BackfillReport struct{ Runs []BackfillRun }
+
+// BackfillRun is the result for one number of entries.
+type BackfillRun struct {
+	Entries, Projects int
+	Took              []time.Duration
+	Rate              bench.Sample // entries a second
+	CPU               bench.Sample // microseconds of processor time an entry, all cores
+	Peak              int64        // highest resident memory while it ran
+	Before            int64        // resident memory when it began
+}
+
+// Backfill runs the workload.
+func Backfill(ctx context.Context, c BackfillConfig) (*BackfillReport, error) {
+	if len(c.Entries) == 0 {
+		c.Entries = []int{100_000, 400_000}
+	}
+	if c.Rounds == 0 {
+		c.Rounds = 3
+	}
+	rep := &BackfillReport{}
+	for _, n := range c.Entries {
+		run, err := c.run(ctx, n)
+		if err != nil {
+			return nil, fmt.Errorf("backfill of %d entries: %w", n, err)
+		}
+		rep.Runs = append(rep.Runs, run)
+	}
+	return rep, nil
+}
+
+func (c BackfillConfig) run(ctx context.Context, n int) (run BackfillRun, err error) {
+	corpus := newCorpus(c.Seed, zipfSizes(c.Seed, max(1, n/1400), n))
+	run = BackfillRun{Entries: corpus.total, Projects: len(corpus.sizes)}
+	dir, err := os.MkdirTemp("", "berth-bench-")
+	if err != nil {
+		return run, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := corpus.imported(ctx, dir); err != nil {
+		return run, err
+	}
+	// Opened anew, so that what filling it left in memory does not count.
+	memory, err := startPeak()
+	if err != nil {
+		return run, err
+	}
+	run.Before = memory.Before
+	s, err := store.Open(dir, store.Options{})
+	if err != nil {
+		return run, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	for range c.Rounds {
+		if err := run.round(ctx, s, corpus); err != nil {
+			return run, err
+		}
+	}
+	run.Peak, err = memory.read()
+	return run, err
+}
+
+// imported makes the database that an import leaves.
+func (c *corpus) imported(ctx context.Context, dir string) (err error) {
+	s, err := store.Open(dir, store.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if err := c.fill(ctx, s, parts{records: true, tables: true, index: true}); err != nil {
+		return err
+	}
+	return s.Compact(ctx)
+}
+
+// round runs the job in a new epoch, from its beginning to its end.
+func (r *BackfillRun) round(ctx context.Context, s *store.Store, c *corpus) error {
+	if err := enterBackfill(ctx, s); err != nil {
+		return err
+	}
+	reader, err := tables.New(tables.Config{Domain: domain, Hasher: c.hasher()})
+	if err != nil {
+		return err
+	}
+	job, err := backfill.New(backfill.Deps{Store: s, Tables: reader}, backfill.Options{MaxCommit: -1, MaxP99: -1})
+	if err != nil {
+		return err
+	}
+	used, err := processTime()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := untilFinished(ctx, s, job); err != nil {
+		return err
+	}
+	took := time.Since(began)
+	after, err := processTime()
+	if err != nil {
+		return err
+	}
+	st, err := job.Status()
+	if err != nil {
+		return err
+	}
+	if st.Done != int64(c.total) || st.Written != int64(c.total) || st.Queued != 0 {
+		return fmt.Errorf("of %d entries %d were looked at, %d written, %d failed", c.total, st.Done, st.Written, st.Queued)
+	}
+	r.Took = append(r.Took, took)
+	r.Rate = append(r.Rate, float64(c.total)/took.Seconds())
+	r.CPU = append(r.CPU, float64((after-used).Microseconds())/float64(c.total))
+	return nil
+}
+
+// enterBackfill goes to the phase through a new epoch, in which no record is of use.
+func enterBackfill(ctx context.Context, s *store.Store) error {
+	m, err := migrate.New(s, time.Now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if m.State().Since.IsZero() {
+		if _, err := s.Update(ctx, func(tx *store.Tx) error { return m.Begin(tx, "bench", "begin") }); err != nil {
+			return err
+		}
+	}
+	for _, to := range []migrate.Phase{migrate.Legacy, migrate.DualWrite, migrate.Backfill} {
+		if from := m.State().Phase; from != to {
+			if _, err := m.Move(ctx, from, to, "bench", "a round"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// untilFinished runs the job until it has been through all tables.
+func untilFinished(ctx context.Context, s *store.Store, job *backfill.Job) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	commits := make(chan struct{}, 1)
+	defer s.OnCommit(func(store.Commit) {
+		select {
+		case commits <- struct{}{}:
+		default:
+		}
+	})()
+	ended := make(chan error, 1)
+	go func() { ended <- job.Run(ctx) }()
+	// The hook runs before the commit is acknowledged to the reader below, so the last one may be seen only by looking again.
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		finished, _, err := backfill.Finished(&s.Reader)
+		if finished || err != nil {
+			cancel()
+			return errors.Join(err, <-ended)
+		}
+		select {
+		case <-commits:
+		case <-again.C:
+		case err := <-ended:
+			return errors.Join(err, ctx.Err(), errors.New("the backfill ended before its end"))
+		}
+	}
+}
+
+func (r *BackfillReport) Rows() (rows []Row) {
+	for _, run := range r.Runs {
+		for i, took := range run.Took {
+			rows = append(rows, Row{fmt.Sprintf("Backfill/entries=%d", run.Entries), run.Entries, []Value{
+				{float64(took.Nanoseconds()) / float64(run.Entries), "ns/op"}, {run.Rate[i], "entries/s"}, {run.CPU[i], "cpu-µs/entry"}, {float64(run.Peak), "peak-RSS-B"}}})
+		}
+	}
+	return rows
+}
+
+func (r *BackfillReport) String() string {
+	var b strings.Builder
+	b.WriteString("Backfill without a rate (median of the rounds, least to most)\n")
+	var s sheet
+	s.add("entries", "projects", "entries a second", "processor time an entry", "memory at the start", "at most")
+	for _, run := range r.Runs {
+		s.add(plot.Whole(int64(run.Entries)), plot.Whole(int64(run.Projects)),
+			fmt.Sprintf("%s (%s–%s)", plot.Whole(int64(run.Rate.Median())), plot.Whole(int64(slices.Min(run.Rate))), plot.Whole(int64(slices.Max(run.Rate)))),
+			fmt.Sprintf("%.2f µs", run.CPU.Median()), plot.Bytes.Format(float64(run.Before)), plot.Bytes.Format(float64(run.Peak)))
+	}
+	b.WriteString(s.String())
+	return b.String()
+}
+
+func (r *BackfillReport) Figures() []plot.Figure {
+	rate := plot.Lines{X: plot.Axis{Label: "Entries", Log: true}, Y: plot.Axis{Label: "Entries a second, median"}, Series: []plot.Series{{Name: "entries a second", Dots: true}}}
+	mem := plot.Lines{X: plot.Axis{Label: "Entries", Log: true}, Y: plot.Axis{Label: "Resident memory, at most", Unit: plot.Bytes}, Series: []plot.Series{{Name: "memory", Dots: true, Colour: 2}}}
+	for _, run := range r.Runs {
+		rate.Series[0].Points = append(rate.Series[0].Points, plot.Point{X: float64(run.Entries), Y: run.Rate.Median()})
+		mem.Series[0].Points = append(mem.Series[0].Points, plot.Point{X: float64(run.Entries), Y: float64(run.Peak)})
+	}
+	return []plot.Figure{{ID: "backfill", Title: "Backfill", Note: "Without a rate, on a store that does nothing else.", Chart: rate},
+		{ID: "memory", Title: "Memory of the backfill", Note: "Of the whole process, caches of the store included.", Chart: mem}}
+}

@@ -1,0 +1,229 @@
+package migration
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"berth/router"
+	"berth/router/hostkey"
+	"berth/store"
+)
+
+func TestZipfSizes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		projects, total := rapid.IntRange(1, 3000).Draw(t, "projects"), rapid.IntRange(1, 400_000).Draw(t, "total")
+		sum := 0
+		for _, n := range zipfSizes(rapid.Uint64().Draw(t, "seed"), projects, total) {
+			if n < 1 || n > 50_000 {
+				t.Fatalf("a project of %d", n)
+			}
+			sum += n
+		}
+		if sum != total {
+			t.Fatalf("%d in all, want %d", sum, total)
+		}
+	})
+}
+
+func TestZipf(t *testing.T) {
+	sizes := zipfSizes(1, 1000, 1_400_000)
+	most := 0
+	for _, n := range sizes {
+		most = max(most, n)
+	}
+	if len(sizes) != 1000 || most < 20_000 {
+		t.Errorf("%d projects, the largest of %d", len(sizes), most)
+	}
+}
+
+func TestStratified(t *testing.T) {
+	for _, n := range []int{10, 100, 1000} {
+		low := 0
+		for _, v := range stratified(n, 5000) {
+			if v < 0 || v >= 5000 {
+				t.Fatalf("%d is not below 5000", v)
+			}
+			if v < 2500 {
+				low++
+			}
+		}
+		if low < n/2-1 || low > n/2+1 {
+			t.Errorf("%d of %d are in the lower half", low, n)
+		}
+	}
+}
+
+func TestCorpusIsSeeded(t *testing.T) {
+	a, b, other := newCorpus(1, []int{3, 4}), newCorpus(1, []int{3, 4}), newCorpus(2, []int{3, 4})
+	seen := map[hostkey.Host]bool{}
+	for p, n := range a.sizes {
+		for i := range n {
+			if h := a.host(p, i); h != b.host(p, i) || h == other.host(p, i) || seen[h] {
+				t.Errorf("host %s: not of the seed, or twice", h)
+			} else if c, err := hostkey.Canonical(string(h)); err != nil || c != h {
+				t.Errorf("%s is not canonical", h)
+			} else {
+				seen[h] = true
+			}
+		}
+	}
+}
+
+type fixed struct {
+	router.Decision
+	err error
+}
+
+func (f fixed) Resolve(context.Context, *router.Query) (router.Decision, error) {
+	return f.Decision, f.err
+}
+
+// A comparison of sides that do not answer alike would mean nothing.
+func TestSidesMustAgree(t *testing.T) {
+	queries := []router.Query{{Host: "a.example"}}
+	side := func(name string, no store.DeploymentNo, err error) *contender {
+		return &contender{ResolveSide: ResolveSide{Side: name}, resolver: fixed{router.Decision{Deployment: no}, err}}
+	}
+	if err := agree(t.Context(), []*contender{side(sideEach, 1, nil), side(sideHashed, 1, nil)}, queries); err != nil {
+		t.Error(err)
+	}
+	if err := agree(t.Context(), []*contender{side(sideEach, 1, nil), side(sideHashed, 2, nil)}, queries); err == nil {
+		t.Error("two answers are taken for one")
+	}
+	if err := agree(t.Context(), []*contender{side(sideEach, 1, nil), side(sideHashed, 1, router.ErrNoRoute)}, queries); !errors.Is(err, router.ErrNoRoute) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// results runs every workload once, small, for all tests.
+var results = sync.OnceValues(func() ([]Report, error) {
+	ctx := context.Background()
+	var out []Report
+	var faults []error
+	add := func(r Report, err error) {
+		out, faults = append(out, r), append(faults, err)
+	}
+	add(Resolve(ctx, ResolveConfig{Sizes: []int{5, 300}, Rounds: 2, Slice: time.Millisecond}))
+	add(HitRate(ctx, HitRateConfig{Projects: 20, Deployments: 1000, Requests: 5000, Budgets: []int64{4 << 10, 64 << 10, 16 << 20}}))
+	add(Storage(ctx, StorageConfig{Deployments: 20_000, Projects: 20}))
+	add(Backfill(ctx, BackfillConfig{Entries: []int{500, 3000}, Rounds: 2}))
+	add(Shadow(ctx, ShadowConfig{Projects: 4, Rounds: 2, Slice: 20 * time.Millisecond}))
+	return out, errors.Join(faults...)
+})
+
+func everything(t *testing.T) []Report {
+	t.Helper()
+	all, err := results()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func page(t *testing.T, reports []Report) string {
+	t.Helper()
+	var b strings.Builder
+	if err := WritePage(&b, "berthbench <migrate>", time.Unix(0, 0), reports); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestResolveMeasuresAllSides(t *testing.T) {
+	for _, size := range everything(t)[0].(*ResolveReport).Sizes {
+		for _, side := range []string{sideEach, sideOnce, sideHashed, sideStore} {
+			if size.median(side) <= 0 {
+				t.Errorf("%d deployments: %s was not measured", size.Deployments, side)
+			}
+		}
+	}
+}
+
+func TestHitRatesAtTheEnds(t *testing.T) {
+	r := everything(t)[1].(*HitRateReport)
+	for _, l := range r.Lines {
+		for i, hit := range l.Hits {
+			if hit < 0 || hit > 1 {
+				t.Errorf("%+v: no share", l)
+			}
+			// With room for all, the steady state has no miss.
+			if l.Budget > r.TableBytes[1] && hit != 1 {
+				t.Errorf("%s, side %d: %v hits with room for all", l.Traffic, i, hit)
+			}
+		}
+		if l.Budget < 8<<10 && l.Hits[2] > 0.9 {
+			t.Errorf("%s: %v hits with hardly any room", l.Traffic, l.Hits[2])
+		}
+	}
+	if r.TableBytes[0] < 100_000 || r.TableBytes[1] < 10*r.TableBytes[0] || r.EntryBytes < 40 || r.EntryBytes > 1000 {
+		t.Errorf("tables of %v bytes, answers of %v", r.TableBytes, r.EntryBytes)
+	}
+}
+
+func TestStorageIsAllCounted(t *testing.T) {
+	r := everything(t)[2].(*StorageReport)
+	if r.Deployments != 20_000 || r.Zstd <= 0 || r.Zstd >= r.Tables || r.Tables >= r.Text || r.Index <= 0 || r.each(r.Routes) < 16 || r.each(r.Routes) > 64 {
+		t.Errorf("%+v", *r)
+	}
+	for _, c := range []struct {
+		a, b int64
+		want string
+	}{{8, 100, "92.0 % less"}, {130, 100, "30.0 % MORE"}, {1, 0, "–"}} {
+		if got := change(c.a, c.b); got != c.want {
+			t.Errorf("%d against %d: %s", c.a, c.b, got)
+		}
+	}
+}
+
+func TestBackfillIsRepeated(t *testing.T) {
+	for _, run := range everything(t)[3].(*BackfillReport).Runs {
+		if len(run.Rate) != 2 || run.Rate.Median() <= 0 || run.Peak < run.Before {
+			t.Errorf("%+v", run)
+		}
+	}
+}
+
+func TestShadowSamplesAll(t *testing.T) {
+	r := everything(t)[4].(*ShadowReport)
+	if r.Sampled == 0 || r.Dropped > r.Sampled || len(r.With) != len(r.Without) || len(r.Tail[0]) != 2 || r.Second <= 0 {
+		t.Errorf("%+v", *r)
+	}
+}
+
+// Each line must be one that benchstat reads.
+func TestRows(t *testing.T) {
+	line := regexp.MustCompile(`^Benchmark[A-Z][^\s]*\t[0-9]+(\t-?[0-9.]+ [^\s]+)+$`)
+	for _, r := range everything(t) {
+		var b strings.Builder
+		if err := WriteRows(&b, r.Rows()); err != nil {
+			t.Fatal(err)
+		}
+		for l := range strings.Lines(b.String()) {
+			if !line.MatchString(strings.TrimSuffix(l, "\n")) {
+				t.Errorf("%q", l)
+			}
+		}
+		if len(r.Rows()) == 0 {
+			t.Errorf("%T has no rows", r)
+		}
+	}
+}
+
+func TestPage(t *testing.T) {
+	p := page(t, everything(t))
+	for _, want := range []string{"&lt;migrate&gt;", "Finding a deployment", "Hit rates: mixed", "Storage for routing", "Memory of the backfill", "Nobody waits for slow tables"} {
+		if !strings.Contains(p, want) {
+			t.Errorf("nowhere does it say %q", want)
+		}
+	}
+	if strings.Contains(p, "NaN") || strings.Contains(p, "<script") || strings.Contains(p, "http") && strings.Contains(p, "src=") {
+		t.Error("the page has what it should not have")
+	}
+}
