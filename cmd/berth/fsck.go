@@ -79,6 +79,9 @@ func writeFsck(w io.Writer, r fsckResult) {
 	if r.Truncated {
 		fmt.Fprintf(w, "… and %d more\n", r.Problems-len(r.List))
 	}
+	if r.RoutesUnset {
+		fmt.Fprintln(w, "Route records were not compared: a migration is on that has not written all of them (berth migrate verify compares them then).")
+	}
 	fmt.Fprintf(w, "Revision %d: %d projects, %d deployments, %d routes, %d manifests, %d blobs checked; %d problem(s).\n",
 		r.Revision, r.Projects, r.Deployments, r.Routes, r.Manifests, r.Blobs, r.Problems)
 }

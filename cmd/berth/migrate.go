@@ -31,7 +31,7 @@ Every phase but the last can be taken back: berth migrate revert. Who does somet
 	c.AddCommand(
 		newMigrateImport(a), newMigratePlan(a), newMigrateStart(a), newMigrateRevert(a), newMigrateStatus(a), newMigrateLog(a),
 		newMigratePause(a), newMigrateResume(a), newMigrateRate(a), newMigrateFailures(a), newMigrateVerify(a), newMigrateDiffs(a),
-		newMigrateShadow(a), newMigrateRollout(a), newMigrateFinish(a),
+		newMigrateShadow(a), newMigrateRollout(a), newMigrateFinish(a), newMigrateReport(a),
 	)
 	return c
 }

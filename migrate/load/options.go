@@ -20,8 +20,8 @@
 //
 // # Interruptions
 //
-// Each batch is one Update and carries how far the project is. Loading again goes on from there; a table that was loaded already, byte for
-// byte, changes nothing, and another one for the same project is refused.
+// Each batch is one Update and carries how far the project is. Loading again goes on from there; a table that was loaded already, entry for
+// entry, changes nothing, and another one for the same project is refused.
 package load
 
 import (

@@ -2,6 +2,7 @@ package load
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -10,7 +11,7 @@ import (
 	"berth/migrate/convert"
 )
 
-// read reads a whole table and names it by its bytes. What is wrong with it is fault; err is the machine's.
+// read reads a whole table and names it by its entries, however they are set in JSON. What is wrong with it is fault; err is the machine's.
 func (l *loader) read(t Table) (filters []convert.Filter, digest string, fault, err error) {
 	if t.Fault != nil {
 		return nil, "", t.Fault, nil
@@ -21,7 +22,7 @@ func (l *loader) read(t Table) (filters []convert.Filter, digest string, fault, 
 	}
 	defer f.Close() // read only: nothing to lose
 	sum := sha256.New()
-	r, err := convert.NewReader(io.TeeReader(f, sum), l.opts.Convert)
+	r, err := convert.NewReader(f, l.opts.Convert)
 	if err != nil {
 		return nil, "", nil, err
 	}
@@ -36,6 +37,10 @@ func (l *loader) read(t Table) (filters []convert.Filter, digest string, fault, 
 		}
 		if err != nil {
 			return nil, "", nil, err
+		}
+		for _, text := range []string{filter.Pattern, filter.ScriptHash} {
+			_ = binary.Write(sum, binary.BigEndian, uint64(len(text))) // a hash does not fail
+			_, _ = io.WriteString(sum, text)
 		}
 		filter.Offset += t.Base
 		filters = append(filters, filter)

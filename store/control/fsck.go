@@ -52,10 +52,12 @@ type FsckReport struct {
 	BlobBytes   int64          `json:"blob_bytes"`
 	Claims      int            `json:"claims"`
 	Proofs      int            `json:"proofs"`
-	Listings    int            `json:"listings"` // of encoded forms
-	Variants    int            `json:"variants"` // forms that they name
-	Encoded     int            `json:"encoded"`  // blobs of which it is known what forms they have
-	Stale       int            `json:"stale"`    // claims, proofs and forms whose blob a sweep took: harmless
+	Listings    int            `json:"listings"`               // of encoded forms
+	Variants    int            `json:"variants"`               // forms that they name
+	Encoded     int            `json:"encoded"`                // blobs of which it is known what forms they have
+	Stale       int            `json:"stale"`                  // claims, proofs and forms whose blob a sweep took: harmless
+	Old         int            `json:"old_routes"`             // route records of another epoch, which count as absent: harmless
+	RoutesUnset bool           `json:"routes_unset,omitempty"` // a migration has not written all route records yet, so they were not compared
 	Problems    int            `json:"problems"`
 }
 
@@ -72,7 +74,8 @@ func (s *Service) Fsck(ctx context.Context, o FsckOptions, report func(Problem))
 	snap := s.deps.Store.Snapshot()
 	defer snap.Close()
 	f := &fsck{svc: s, rd: &snap.Reader, opts: o, tell: report, sizes: newSizeSet(), hinted: newSizeSet()}
-	f.sum.Revision = snap.Revision()
+	f.sum.Revision, f.epoch = snap.Revision(), s.deps.Store.Epoch()
+	f.sum.RoutesUnset = s.deps.RoutesSet != nil && !s.deps.RoutesSet(f.rd)
 	for _, step := range []func(context.Context) error{
 		f.accounts, f.projects, f.owners, f.deployments, f.targets, f.indexFaults, f.routes, f.claims, f.proofs, f.encodings, f.encoded, f.blobs,
 	} {
@@ -91,6 +94,7 @@ type fsck struct {
 	tell  func(Problem)
 	sum   FsckReport
 	sizes *sizeSet
+	epoch store.Epoch // of the store
 
 	hinted *sizeSet // early hints that were opened for a manifest of so many files
 }

@@ -22,6 +22,10 @@ func (f *fsck) routes(ctx context.Context) error {
 				return
 			}
 			f.sum.Routes++
+			if r.Route.Epoch != f.epoch {
+				f.sum.Old++
+				return
+			}
 			known, err := f.explained(k, r.Route, wildcard)
 			switch {
 			case err != nil && !errors.Is(err, store.ErrNotFound):

@@ -48,6 +48,8 @@ type Deps struct {
 	Blobs    *blob.Dir
 	Hasher   *hostkey.Hasher
 	Routes   RouteWriter // nil: route records only
+	// RoutesSet says whether every host has its route record: a server that migrates writes them later. nil: always.
+	RoutesSet func(*store.Reader) bool
 	Resolver TXTResolver // nil: net.DefaultResolver
 	Log      *slog.Logger
 	Now      func() time.Time // nil: time.Now

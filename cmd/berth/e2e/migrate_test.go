@@ -287,7 +287,9 @@ func TestTwoOperators(t *testing.T) {
 		outs, errs := [2]string{}, [2]error{}
 		var wg sync.WaitGroup
 		for i := range 2 {
-			wg.Go(func() { outs[i], errs[i] = m.s.tryBerth(append(slices.Clone(args), "--why", fmt.Sprint("operator ", i))...) })
+			wg.Go(func() {
+				outs[i], errs[i] = m.s.tryBerth(append(slices.Clone(args), "--why", fmt.Sprint("operator ", i))...)
+			})
 		}
 		wg.Wait()
 		if (errs[0] == nil) == (errs[1] == nil) {

@@ -19,7 +19,6 @@ const (
 	finishDocument = "finish"
 	// defaultGrace is for how long cutover must have gone well.
 	defaultGrace = 24 * time.Hour
-	finishBatch  = 256 // tables, or names of deployments, that one Update deletes
 )
 
 // Finish asks for the end of the migration.
@@ -37,6 +36,7 @@ type Finished struct {
 
 	Tables  Tables          `json:"tables"`  // what there was
 	Deleted int             `json:"deleted"` // tables, so far
+	Old     int             `json:"old"`     // route records of earlier epochs, likewise
 	Before  store.DiskUsage `json:"before"`  // with the tables, compacted
 	After   store.DiskUsage `json:"after"`   // without them, compacted
 	Hashed  Cache           `json:"hashed_cache"`
@@ -186,120 +186,4 @@ func (s *Service) runFinish(ctx context.Context) {
 		case <-again:
 		}
 	}
-}
-
-// clear deletes what the migration leaves behind, and measures.
-func (s *Service) clear(ctx context.Context) error {
-	f, err := s.finished(&s.deps.Store.Reader)
-	if err != nil || f == nil || !f.Ended.IsZero() || s.machine.State().Phase != migrate.Retired {
-		return err
-	}
-	if f.Before == (store.DiskUsage{}) {
-		if f.Before, err = s.measure(ctx); err != nil {
-			return err
-		}
-		if err := s.putFinished(ctx, f); err != nil {
-			return err
-		}
-	}
-	for _, step := range []func(context.Context, *Finished) error{s.clearTables, s.clearPipelines, s.clearDocuments} {
-		if err := step(ctx, f); err != nil {
-			return err
-		}
-	}
-	if f.After, err = s.measure(ctx); err != nil {
-		return err
-	}
-	f.Ended = s.deps.Now().UTC()
-	return s.putFinished(ctx, f)
-}
-
-// measure compacts first: what was deleted takes room until then.
-func (s *Service) measure(ctx context.Context) (store.DiskUsage, error) {
-	if err := s.deps.Store.Compact(ctx); err != nil {
-		return store.DiskUsage{}, err
-	}
-	return s.deps.Store.DiskUsage()
-}
-
-func (s *Service) clearTables(ctx context.Context, f *Finished) error {
-	for {
-		projects, err := s.firstTables(finishBatch)
-		if err != nil || len(projects) == 0 {
-			return err
-		}
-		if _, err := s.deps.Store.UpdateFreeing(ctx, func(tx *store.Tx) error {
-			for _, p := range projects {
-				if err := tx.DeleteTable(p); err != nil {
-					return err
-				}
-			}
-			return nil
-		}); err != nil {
-			return fmt.Errorf("delete tables: %w", err)
-		}
-		f.Deleted += len(projects)
-		if err := s.putFinished(ctx, f); err != nil {
-			return err
-		}
-	}
-}
-
-// firstTables lists the first few projects that have a table. It looks at one piece of each.
-func (s *Service) firstTables(most int) (ps []store.ProjectNo, err error) {
-	next := store.ProjectNo(0)
-	for len(ps) < most {
-		at := next
-		for c, err := range s.deps.Store.AllTableChunks(next, 0) {
-			if err != nil {
-				return nil, err
-			}
-			ps, next = append(ps, c.Project), c.Project+1
-			break
-		}
-		if next == at || next == 0 {
-			break
-		}
-	}
-	return ps, nil
-}
-
-func (s *Service) clearPipelines(ctx context.Context, _ *Finished) error {
-	for {
-		var some []string
-		for name, err := range s.deps.Store.Pipelines("") {
-			if err != nil {
-				return err
-			}
-			if some = append(some, name); len(some) == 16*finishBatch {
-				break
-			}
-		}
-		if len(some) == 0 {
-			return nil
-		}
-		if _, err := s.deps.Store.UpdateFreeing(ctx, func(tx *store.Tx) error {
-			for _, name := range some {
-				if err := tx.DeletePipeline(name); err != nil {
-					return err
-				}
-			}
-			return nil
-		}); err != nil {
-			return fmt.Errorf("delete the old names of deployments: %w", err)
-		}
-	}
-}
-
-// clearDocuments leaves the state, the log and what the report shows.
-func (s *Service) clearDocuments(ctx context.Context, _ *Finished) error {
-	_, err := s.deps.Store.UpdateFreeing(ctx, func(tx *store.Tx) error {
-		for _, prefix := range []string{"import/", "retry/"} {
-			if err := tx.DeleteDocuments(prefix); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return err
 }

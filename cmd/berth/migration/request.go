@@ -112,6 +112,7 @@ func (s *Service) Mount(c *control.Service) {
 	for pattern, h := range map[string]handler{
 		"GET /berth/migrate":                 s.getStatus,
 		"GET /berth/migrate/plan":            s.getPlan,
+		"GET /berth/migrate/report":          s.getReport,
 		"GET /berth/migrate/log":             s.getLog,
 		"POST /berth/migrate/phase":          s.postPhase,
 		"POST /berth/migrate/backfill":       s.postBackfill,

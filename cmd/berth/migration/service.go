@@ -51,6 +51,7 @@ type Service struct {
 	tables   *tables.Reader
 	backfill *backfill.Job
 	verify   *verify.Job
+	history  *historian
 	hosts    load.Hosts // of the control plane; set by Mount
 	unhook   func()
 
@@ -70,6 +71,7 @@ func New(deps Deps, o Options) (*Service, error) {
 		deps.Now = time.Now
 	}
 	s := &Service{deps: deps, opts: o, front: newFront(deps.Hashed), built: make(chan *engine, 1), wake: make(chan struct{}, 1)}
+	s.history = newHistorian(s)
 	var err error
 	if s.writer, err = dualwrite.New(control.RecordWriter(deps.Hasher), string(o.Domain)); err != nil {
 		return nil, err
@@ -100,6 +102,16 @@ func (s *Service) Resolver() router.Resolver { return s.front }
 
 // Routes is what the control plane writes route changes with.
 func (s *Service) Routes() control.RouteWriter { return s.writer }
+
+// RoutesSet says whether every host has its route record, as fsck expects.
+func (s *Service) RoutesSet(r *store.Reader) bool {
+	state, err := migrate.Load(r)
+	if err != nil || state.Phase == migrate.Retired {
+		return err == nil
+	}
+	finished, failures, err := backfill.Finished(r)
+	return err == nil && finished && failures == 0 && state.Phase.WritesRecords()
+}
 
 // prepare makes the engine, if there is none, and puts in force what the phase says.
 func (s *Service) prepare() error {
@@ -148,6 +160,7 @@ func (s *Service) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 		case e := <-s.built:
+			wg.Go(func() { s.history.run(ctx, e) })
 			e.run(ctx)
 		}
 	})

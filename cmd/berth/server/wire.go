@@ -80,7 +80,7 @@ func (n *node) wire(c *checked, log *slog.Logger, publicURL string) (err error) 
 		}
 	}
 	deps := control.Deps{
-		Store: n.data.Store, Blobs: n.blobs, Hasher: hasher, Routes: n.migration.Routes(), Resolver: newResolver(dns), Log: log,
+		Store: n.data.Store, Blobs: n.blobs, Hasher: hasher, Routes: n.migration.Routes(), RoutesSet: n.migration.RoutesSet, Resolver: newResolver(dns), Log: log,
 		SealingKey: n.data.Secrets.Sealing, UploadKey: n.data.Secrets.UploadToken,
 	}
 	if n.encoder, err = c.newEncoder(log); err != nil {
