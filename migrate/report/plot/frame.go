@@ -9,6 +9,8 @@ const (
 	gap       = 8  // between a label and what it stands at
 	tickRoom  = 14 // least distance of two labels
 	rightEdge = 10
+	// below is what an axis takes below its line. Its labels stand a whole line under the lowest one beside it.
+	below = 2*lineHeight + 4 + gap
 )
 
 // frame draws the axes with their labels, and the marks, and says where values are.
@@ -34,7 +36,7 @@ func (l Lines) frame(c *canvas) frame {
 	if x.lo == x.hi { // one moment: give it room
 		x.lo, x.hi = around(&x)
 	}
-	c.height = top + height + 2*lineHeight + gap
+	c.height = top + height + below
 	c.text(0, lineHeight-4, start, "axis", l.Y.Label, c.width)
 	for _, t := range ticks {
 		at := y.at(t.v)
@@ -99,13 +101,13 @@ func (c *canvas) xAxis(s *scale, bottom float64, a Axis) {
 			continue
 		}
 		free = left + w + tickRoom
-		c.text(left+w/2, bottom+lineHeight, middle, "tick", t.text, c.width)
+		c.text(left+w/2, bottom+lineHeight+4, middle, "tick", t.text, c.width)
 	}
 	label := a.Label
 	if s.unit == Time {
 		label += " (" + timeNote(s) + ")"
 	}
-	c.text(c.width, bottom+2*lineHeight, end, "axis", label, c.width)
+	c.text(c.width, bottom+2*lineHeight+4, end, "axis", label, c.width)
 }
 
 // timeNote names the day that an axis begins on, because its labels are hours.

@@ -93,7 +93,7 @@ func checkLabels(t rapid.TB, c *canvas, labels []label) {
 			t.Fatalf("%q from %.1f to %.1f at %.1f leaves the drawing of %.0f × %.0f", a.text, a.left, a.right, a.baseline, c.width, c.height)
 		}
 		for _, b := range labels[:i] {
-			if math.Abs(a.baseline-b.baseline) < textSize-1 && a.left < b.right-0.5 && b.left < a.right-0.5 {
+			if math.Abs(a.baseline-b.baseline) < lineHeight-1 && a.left < b.right-0.5 && b.left < a.right-0.5 {
 				t.Fatalf("%q is over %q", a.text, b.text)
 			}
 		}

@@ -97,5 +97,5 @@ func (t Timeline) draw(c *canvas) {
 	}
 	bottom := float64(len(t.Rows) * rowHeight)
 	c.xAxis(&x, bottom, Axis{Label: t.Label, Unit: Time})
-	c.height = bottom + 2*lineHeight + gap
+	c.height = bottom + below
 }
