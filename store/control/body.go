@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"reflect"
 	"time"
 )
 
@@ -109,6 +110,17 @@ func (c *call) readJSON(dst any) error {
 	return nil
 }
 
+// jsonKind is what JSON calls the kinds that bodies are read into: callers know nothing of Go.
+func jsonKind(k reflect.Kind) string {
+	switch k {
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Slice, reflect.Array:
+		return "an array"
+	}
+	return "a " + k.String()
+}
+
 // jsonFault says in words what is wrong with a JSON body.
 func jsonFault(err error) string {
 	var syntax *json.SyntaxError
@@ -119,7 +131,7 @@ func jsonFault(err error) string {
 	case errors.As(err, &kind) && kind.Field != "":
 		return fmt.Sprintf("the request body has a JSON %s where %q wants a %s", kind.Value, kind.Field, kind.Type)
 	case errors.As(err, &kind):
-		return fmt.Sprintf("the request body is a JSON %s; want a %s", kind.Value, kind.Type.Kind())
+		return fmt.Sprintf("the request body is a JSON %s; want %s", kind.Value, jsonKind(kind.Type.Kind()))
 	default:
 		return fmt.Sprintf("the request body does not fit: %v", err)
 	}
