@@ -1,0 +1,193 @@
+package migration
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"berth/migrate"
+	"berth/migrate/backfill"
+	"berth/migrate/ramp"
+	"berth/router"
+	"berth/router/rollout"
+	"berth/store"
+)
+
+// A server that never migrated has hashed routes behind the edge's resolver, and nothing else was made.
+func TestServerWithoutTablesAsksHashedAlone(t *testing.T) {
+	w := newWorld(t)
+	_, d := w.project("docs")
+	if w.svc.engine.Load() != nil || w.behind() != "*hashed.Resolver" {
+		t.Errorf("behind the edge: %s", w.behind())
+	}
+	w.wantAnswer("docs."+domain, d.No)
+	st, err := w.svc.Status()
+	if err != nil || st.Phase != migrate.Retired || st.Traffic != nil || st.Backfill != nil {
+		t.Errorf("%+v, %v", st, err)
+	}
+}
+
+// What answers follows the phase before the call that moves it returns, and every host answers all the time.
+func TestPhaseDecidesWhoAnswers(t *testing.T) {
+	w := newWorld(t)
+	_, docs := w.project("docs")
+	_, shop := w.project("shop")
+	stop := w.run()
+	defer func() { stop() }()
+	answers := func(when, behind string) {
+		t.Helper()
+		if got := w.behind(); got != behind {
+			t.Errorf("%s: behind the edge is %s, want %s", when, got, behind)
+		}
+		w.wantAnswer("docs."+domain, docs.No)
+		w.wantAnswer("shop."+domain, shop.No)
+	}
+	w.tables(`{"project":"docs","table":{"filters":[],"v":1}}`)
+	answers("import under way", "migration.unfilled")
+	if _, err := w.move(migrate.DualWrite, true); err == nil || !strings.Contains(err.Error(), "not complete") {
+		t.Errorf("dual-write before the import was complete: %v", err)
+	}
+	w.complete()
+	answers("legacy", "*shadow.Shadow")
+	w.mustMove(migrate.DualWrite)
+	answers("dual-write", "*shadow.Shadow")
+	w.mustMove(migrate.Backfill)
+	w.until("backfill", func() bool { done, _, err := backfill.Finished(&w.s.Reader); return done && err == nil })
+	w.mustMove(migrate.Verify)
+	if _, err := w.move(migrate.Ramp, false); err == nil || !strings.Contains(err.Error(), "berth migrate verify") {
+		t.Errorf("ramp without a proof: %v", err)
+	}
+	if err := w.svc.verify.Start(t.Context(), "ada", "test"); err != nil {
+		t.Fatal(err)
+	}
+	w.until("verify", func() bool { v, err := w.svc.verification(); return err == nil && v.Clean })
+	w.mustMove(migrate.Ramp)
+	answers("ramp", "*shadow.Shadow")
+	w.wantSide("docs."+domain, "legacy", "default")
+	if _, err := w.svc.setRollout(t.Context(), "ada", "test", nil, func(c *rollout.Config) error { c.Percent = 100; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	w.wantSide("docs."+domain, "hashed", "percent")
+	w.mustMove(migrate.Cutover)
+	answers("cutover", "*shadow.Shadow")
+
+	// A restart finds it where it was.
+	stop()
+	w.close()
+	w.open()
+	stop = w.run()
+	answers("restarted in cutover", "*shadow.Shadow")
+
+	if err := w.svc.finish(t.Context(), Finish{Why: "over"}, defaultGrace, "ada"); err == nil || !strings.Contains(err.Error(), "24h") {
+		t.Errorf("finished without the grace: %v", err)
+	}
+	w.now = w.now.Add(defaultGrace)
+	if err := w.svc.finish(t.Context(), Finish{Why: "over"}, defaultGrace, "ada"); err != nil {
+		t.Fatal(err)
+	}
+	answers("retired", "*hashed.Resolver")
+	w.until("tables deleted", func() bool { f, err := w.svc.finished(&w.s.Reader); return err == nil && !f.Ended.IsZero() })
+	if left, err := countTables(&w.s.Reader); err != nil || left != (Tables{}) {
+		t.Errorf("left of the tables: %+v, %v", left, err)
+	}
+	answers("finished", "*hashed.Resolver")
+}
+
+func (w *world) wantSide(host, table, why string) {
+	w.t.Helper()
+	h := router.Query{Host: "docs." + domain, Path: "/"}
+	got, err := w.svc.Who(w.t.Context(), &h)
+	if err != nil || got.Table != table || got.Why != why {
+		w.t.Errorf("%s: %+v, %v; want %s by %s", host, got, err, table, why)
+	}
+}
+
+// Records of an epoch that was left are deleted in the end, and those written since are not.
+func TestFinishDeletesRecordsOfEarlierEpochs(t *testing.T) {
+	w := newWorld(t)
+	_, docs := w.project("docs")
+	w.tables(`{"project":"docs","table":{"filters":[],"v":1}}`)
+	w.complete()
+	stale := hasher.Key("gone." + domain)
+	if _, err := w.s.Update(t.Context(), func(tx *store.Tx) error {
+		return errors.Join(tx.SetRoute(stale, store.Route{Kind: store.RouteSite, Class: store.ClassProduction, Project: 1, Deployment: 1}),
+			tx.SetWildcard(stale, store.Route{Kind: store.RouteSite, Class: store.ClassCustom, Project: 1, Deployment: 1}))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w.mustMove(migrate.DualWrite)
+	if _, err := w.s.Update(t.Context(), func(tx *store.Tx) error {
+		return tx.SetRoute(hasher.Key("docs."+domain), store.Route{Kind: store.RouteSite, Class: store.ClassProduction, Project: 1, Deployment: docs.No})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var f Finished
+	if err := w.svc.clearOld(t.Context(), &f); err != nil {
+		t.Fatal(err)
+	}
+	_, exact := w.s.Route(stale)
+	_, wild := w.s.Wildcard(stale)
+	_, kept := w.s.Route(hasher.Key("docs." + domain))
+	if !errors.Is(exact, store.ErrNotFound) || !errors.Is(wild, store.ErrNotFound) || kept != nil || f.Old != 2 {
+		t.Errorf("old: %v, %v; new: %v; %d deleted", exact, wild, kept, f.Old)
+	}
+	if n, _ := w.s.Wildcards(); n != 0 {
+		t.Errorf("%d wildcards are counted", n)
+	}
+}
+
+// A site with entries that cannot be converted stays on its table by name, through ramp and cutover, and holds up the end.
+func TestSiteWithFailuresStaysOnItsTable(t *testing.T) {
+	w := newWorld(t)
+	w.project("docs")
+	_, odd := w.project("odd")
+	stop := w.run()
+	defer stop()
+	w.tables(`{"project":"odd","table":{"filters":[{"pattern":"^(?:[a-z]+\\d+.odd.pages.localhost\\/only(?<p1>.*))$","script_hash":"nobody"}],"v":1}}`)
+	w.complete()
+	w.mustMove(migrate.DualWrite)
+	w.mustMove(migrate.Backfill)
+	w.until("backfill", func() bool { done, n, err := backfill.Finished(&w.s.Reader); return done && n == 1 && err == nil })
+	w.mustMove(migrate.Verify)
+	m, err := w.move(migrate.Ramp, true)
+	if err != nil || len(m.Kept) != 1 || m.Kept[0] != "odd" {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	if _, err := w.svc.setRollout(t.Context(), "ada", "all", nil, func(c *rollout.Config) error { c.Percent = 100; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	w.mustMove(migrate.Cutover)
+	got, err := w.svc.Who(t.Context(), &router.Query{Host: "odd." + domain, Path: "/"})
+	if err != nil || got.Table != "legacy" || got.Why != "opt-out" || !strings.Contains(got.Line, "odd.pages.localhost") {
+		t.Errorf("%+v, %v", got, err)
+	}
+	w.wantAnswer("odd."+domain, odd.No)
+	if err := w.svc.finish(t.Context(), Finish{Why: "over"}, 0, "ada"); err == nil || !strings.Contains(err.Error(), "odd") {
+		t.Errorf("finished with a site on its table: %v", err)
+	}
+	if log := w.log(); !strings.Contains(log, "opt-out odd") || !strings.Contains(log, "(test (forced although nothing was compared") {
+		t.Errorf("the log:\n%s", log)
+	}
+}
+
+// Of two operators the second is told what the first has done.
+func TestSecondOperatorIsTold(t *testing.T) {
+	w := newWorld(t)
+	w.project("docs")
+	w.tables(`{"project":"docs","table":{"filters":[],"v":1}}`)
+	w.complete()
+	seen := uint64(0)
+	set := func(who string, percent float64) error {
+		_, err := w.svc.setRollout(t.Context(), who, "because", &seen, func(c *rollout.Config) error { c.Percent = percent; return nil })
+		return public(err)
+	}
+	if err := set("ada", 5); err != nil {
+		t.Fatal(err)
+	}
+	if err := set("grace", 50); err == nil || !strings.Contains(err.Error(), "ada at ") || !strings.Contains(err.Error(), "percent 0% to 5% (because)") {
+		t.Errorf("%v", err)
+	}
+	if d, err := ramp.LoadRollout(&w.s.Reader); err != nil || d.Config.Percent != 5 {
+		t.Errorf("%+v, %v", d, err)
+	}
+}
