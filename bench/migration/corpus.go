@@ -80,7 +80,17 @@ func (c *corpus) uuid(p, i int) (id store.UUID) {
 	binary.LittleEndian.PutUint64(id[:], r.Uint64())
 	binary.LittleEndian.PutUint64(id[8:], r.Uint64())
 	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80
+	binary.BigEndian.PutUint32(id[:], scatter(uint32(i)+uint32(c.seed)+uint32(p)*0x9e3779b9))
 	return id
+}
+
+// scatter maps each number to another one, no two to the same: no two deployments of a project have the same label, as a server sees to.
+func scatter(x uint32) uint32 {
+	x ^= x >> 16
+	x *= 0x85ebca6b
+	x ^= x >> 13
+	x *= 0xc2b2ae35
+	return x ^ x>>16
 }
 
 // host is the i-th deployment's own host, the newest first.

@@ -76,6 +76,21 @@ func TestCorpusIsSeeded(t *testing.T) {
 	}
 }
 
+// A label is its project's only once: a server would refuse a second one.
+func TestLabelsAreUnique(t *testing.T) {
+	c := newCorpus(3, []int{50_000, 50_000})
+	for p := range c.sizes {
+		seen := map[[4]byte]bool{}
+		for i := range c.sizes[p] {
+			id := c.uuid(p, i)
+			if seen[[4]byte(id[:4])] {
+				t.Fatalf("project %d, deployment %d: label %x twice", p, i, id[:4])
+			}
+			seen[[4]byte(id[:4])] = true
+		}
+	}
+}
+
 type fixed struct {
 	router.Decision
 	err error

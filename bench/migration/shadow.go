@@ -257,13 +257,20 @@ func (r *ShadowReport) Rows() (rows []Row) {
 	return rows
 }
 
+func signed(v float64) string {
+	if v > 0 {
+		return "+" + ns(v)
+	}
+	return ns(v)
+}
+
 func (r *ShadowReport) String() string {
 	var b strings.Builder
 	b.WriteString("Shadow reads of every request, hashed answers (median of the rounds)\n")
 	var s sheet
 	s.add("", "without", "with", "")
 	added := r.With.Median() - r.Without.Median()
-	s.add("the asker's own time a request", ns(r.Without.Median()), ns(r.With.Median()), "+"+ns(added))
+	s.add("the asker's own time a request", ns(r.Without.Median()), ns(r.With.Median()), signed(added))
 	s.add("processor time a request, all cores", ns(r.AllWithout.Median()), ns(r.AllWith.Median()), times(r.AllWith.Median()/r.AllWithout.Median()))
 	s.add("p99.9 of the answers, tables that take "+r.Slow.String(), ns(r.Tail[0].Median()), ns(r.Tail[1].Median()), times(r.Tail[1].Median()/r.Tail[0].Median()))
 	b.WriteString(s.String())
