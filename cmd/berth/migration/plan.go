@@ -3,6 +3,7 @@ package migration
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -65,7 +66,7 @@ func (s *Service) plan(from migrate.Phase) (*Plan, error) {
 		p.Back, err = "nothing", s.checkBackfill(p)
 	case migrate.Ramp:
 		p.Does = "lets `berth migrate rollout` choose the sites that are answered from the records; none at first. Sites with entries that have no record are kept on the tables by name"
-		p.Back, err = "nothing: the tables are still written", s.checkVerified(p)
+		p.Back, err = "nothing: the tables are still written", errors.Join(s.checkVerified(p), s.checkKept(p))
 	case migrate.Cutover:
 		p.Does = "answers every site from the records, but for those that are kept on the tables by name; the tables are still written"
 		p.Back, err = "nothing: the tables are still written", s.checkRollout(p)

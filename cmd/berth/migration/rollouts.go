@@ -2,17 +2,14 @@ package migration
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
-	"berth/migrate/backfill"
 	"berth/migrate/ramp"
 	"berth/router/rollout"
-	"berth/store"
 	"berth/store/control"
 )
 
@@ -148,49 +145,6 @@ func applySides(what string, to map[string]rollout.Side, change map[string]strin
 		to[name] = side
 	}
 	return nil
-}
-
-// keepFailing opts the sites out that have entries without a record: until somebody decides, their tables alone know everything that
-// they answer. It returns the names of all of them.
-func (s *Service) keepFailing(ctx context.Context, who string) ([]string, error) {
-	sites, err := s.failing()
-	if err != nil || len(sites) == 0 {
-		return sites, err
-	}
-	_, err = s.setRollout(ctx, who, "entries of these sites have no route record", nil, func(c *rollout.Config) error {
-		for _, site := range sites {
-			if !slices.Contains(c.OptOut, site) {
-				c.OptOut = append(c.OptOut, site)
-			}
-		}
-		slices.Sort(c.OptOut)
-		return nil
-	})
-	return sites, err
-}
-
-// failing lists the sites that have failures in the queue and still exist.
-func (s *Service) failing() (sites []string, err error) {
-	last := store.ProjectNo(0)
-	for f, err := range backfill.Failures(&s.deps.Store.Reader) {
-		if err != nil {
-			return nil, err
-		}
-		if f.Project == last {
-			continue // they come by project
-		}
-		last = f.Project
-		p, err := s.deps.Store.Project(f.Project)
-		if errors.Is(err, store.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		sites = append(sites, p.Name)
-	}
-	slices.Sort(sites)
-	return sites, nil
 }
 
 // checkRollout wants every site on the records, but for those that are kept on the tables by name.
