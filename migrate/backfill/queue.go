@@ -103,6 +103,9 @@ func (q *queue) add(fault tables.Fault) (id string, err error) {
 	if err != nil {
 		return id, err
 	}
+	if !there && q.retry && q.point.Queued >= q.o.MaxFailures {
+		return id, nil // the pass counted it, or the one that was begun meanwhile will
+	}
 	if !there {
 		counted := q.retry && q.point.Overflow > 0 // when there was no room for it
 		if !counted {

@@ -88,6 +88,7 @@ func TestWriteTimeout(t *testing.T) {
 			c.send(get("a.example", "/"))
 			began := time.Now()
 			if stalls {
+				eventually(t, "accepted", func() bool { return r.Stats().OpenConns == 1 })
 				eventually(t, "cut", func() bool { return r.Stats().OpenConns == 0 })
 				if d := time.Since(began); d < timeout {
 					t.Errorf("cut after %v", d)

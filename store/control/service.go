@@ -44,17 +44,17 @@ type RouteWriter interface {
 
 // Deps are the parts that control works on.
 type Deps struct {
-	Store    *store.Store
-	Blobs    *blob.Dir
-	Hasher   *hostkey.Hasher
-	Routes   RouteWriter // nil: route records only
+	Store  *store.Store
+	Blobs  *blob.Dir
+	Hasher *hostkey.Hasher
+	Routes RouteWriter // nil: route records only
 	// RoutesSet says whether every host has its route record: a server that migrates writes them later. nil: always.
 	RoutesSet func(*store.Reader) bool
-	Resolver TXTResolver // nil: net.DefaultResolver
-	Log      *slog.Logger
-	Now      func() time.Time // nil: time.Now
-	Rand     io.Reader        // nil: crypto/rand
-	Encoder  Encoder          // nil: files are served as they were uploaded, and as encoded by CI
+	Resolver  TXTResolver // nil: net.DefaultResolver
+	Log       *slog.Logger
+	Now       func() time.Time // nil: time.Now
+	Rand      io.Reader        // nil: crypto/rand
+	Encoder   Encoder          // nil: files are served as they were uploaded, and as encoded by CI
 	// SealingKey seals env vars and secrets at rest (AES-256-GCM); UploadKey signs upload JWTs (HS256).
 	SealingKey, UploadKey [32]byte
 }
