@@ -208,11 +208,11 @@ func (r *BackfillReport) String() string {
 	var b strings.Builder
 	b.WriteString("Backfill without a rate (median of the rounds, least to most)\n")
 	var s sheet
-	s.add("entries", "projects", "entries a second", "processor time an entry", "memory at the start", "at most")
+	s.add("entries", "projects", "entries a second", "processor time an entry", "memory at the start", "at most", "grew by")
 	for _, run := range r.Runs {
 		s.add(plot.Whole(int64(run.Entries)), plot.Whole(int64(run.Projects)),
 			fmt.Sprintf("%s (%s–%s)", plot.Whole(int64(run.Rate.Median())), plot.Whole(int64(slices.Min(run.Rate))), plot.Whole(int64(slices.Max(run.Rate)))),
-			fmt.Sprintf("%.2f µs", run.CPU.Median()), plot.Bytes.Format(float64(run.Before)), plot.Bytes.Format(float64(run.Peak)))
+			fmt.Sprintf("%.2f µs", run.CPU.Median()), plot.Bytes.Format(float64(run.Before)), plot.Bytes.Format(float64(run.Peak)), plot.Bytes.Format(float64(run.Peak-run.Before)))
 	}
 	b.WriteString(s.String())
 	return b.String()
