@@ -14,7 +14,7 @@ import (
 
 const (
 	historyDocument = "history"
-	historyEvery    = 5 * time.Second
+	historyEvery    = 2 * time.Second
 	// historyKept is how often the history is stored: what came since is lost if the server is killed, and only drawn.
 	historyKept = time.Minute
 )
@@ -22,13 +22,14 @@ const (
 // history is what the report draws over time. Each series is bounded.
 type history struct {
 	Version   int                       `json:"v"`
+	Epoch     store.Epoch               `json:"epoch"` // of Done, Rate and Diffs
 	Done      report.Series             `json:"done"`
 	Rate      report.Series             `json:"rate"`
 	Median    map[string]*report.Series `json:"median"` // by side, seconds
 	P99       map[string]*report.Series `json:"p99"`
 	HitRate   map[string]*report.Series `json:"hit_rate"`
-	Diffs     map[string]*report.Series `json:"diffs"`      // by class, since the first sample
-	DiffsBase map[string]float64        `json:"diffs_base"` // of earlier starts of the server
+	Diffs     map[string]*report.Series `json:"diffs"`      // by class, since the beginning of the epoch
+	DiffsBase map[string]float64        `json:"diffs_base"` // what the counts since the server's start lack, or have too much
 }
 
 // FormVersion is the version of its form.
@@ -36,9 +37,10 @@ func (h history) FormVersion() int { return h.Version }
 
 // historian takes samples while a migration is on.
 type historian struct {
-	s  *Service
-	mu sync.Mutex // guards all below
-	h  history
+	s      *Service
+	loaded sync.Once
+	mu     sync.Mutex // guards all below
+	h      history
 	// what the counts were at the last sample
 	sides  map[string]rollout.Latencies
 	caches map[string]Cache
@@ -51,7 +53,6 @@ func newHistorian(s *Service) *historian {
 
 // run samples until ctx is done, and keeps what it has then.
 func (h *historian) run(ctx context.Context, e *engine) {
-	h.load()
 	tick := time.NewTicker(historyEvery)
 	defer tick.Stop()
 	for {
@@ -72,6 +73,7 @@ func (h *historian) run(ctx context.Context, e *engine) {
 	}
 }
 
+// load reads what earlier starts of the server left.
 func (h *historian) load() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -95,6 +97,7 @@ func (h *historian) load() {
 }
 
 func (h *historian) sample(e *engine) {
+	h.loaded.Do(h.load)
 	b, err := h.s.backfill.Status()
 	if err != nil {
 		return
@@ -103,13 +106,20 @@ func (h *historian) sample(e *engine) {
 	sides, diffs := e.rollout.Stats(), e.shadow.Stats()
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	found := map[string]uint64{"missing": diffs.Missing, "extra": diffs.Extra, "different": diffs.Different, "error": diffs.Errors}
+	if h.h.Epoch != b.Epoch { // everything is copied, and compared, anew
+		h.h.Epoch, h.h.Done, h.h.Rate, h.h.Diffs = b.Epoch, report.Series{}, report.Series{}, map[string]*report.Series{}
+		for class, n := range found {
+			h.h.DiffsBase[class] = -float64(n)
+		}
+	}
 	if b.Epoch != 0 {
 		h.h.Done.Add(now, float64(b.Done))
 		h.h.Rate.Add(now, b.Rate)
 	}
 	h.side(now, "hashed", sides.Hashed.Latency, cacheOf(e.hashed.Stats()))
 	h.side(now, "legacy", sides.Legacy.Latency, cacheOf(e.legacy.Stats().Tables))
-	for class, n := range map[string]uint64{"missing": diffs.Missing, "extra": diffs.Extra, "different": diffs.Different, "error": diffs.Errors} {
+	for class, n := range found {
 		add(h.h.Diffs, class, now, h.h.DiffsBase[class]+float64(n))
 	}
 }
@@ -148,6 +158,7 @@ func (h *historian) keep(ctx context.Context) {
 
 // drawn is a copy for a report.
 func (h *historian) drawn() history {
+	h.loaded.Do(h.load)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c := h.h

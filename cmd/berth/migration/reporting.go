@@ -34,14 +34,10 @@ func (s *Service) Report() (*report.Data, error) {
 	for _, p := range migrate.Phases() {
 		d.Phases = append(d.Phases, string(p))
 	}
-	past := s.history.drawn()
-	if len(past.Done.Points) == 0 { // a server that has not sampled since its start
-		stored, _, err := migrate.Get[history](&s.deps.Store.Reader, historyDocument)
-		if err != nil {
-			return nil, err
-		}
-		past = stored
+	if e := s.engine.Load(); e != nil && state.Phase != migrate.Retired {
+		s.history.sample(e) // so that the plots reach up to now
 	}
+	past := s.history.drawn()
 	for _, part := range []func(*report.Data, *history) error{s.reportLog, s.reportBackfill, s.reportSides, s.reportDiffs, s.reportStorage, s.reportRollout} {
 		if err := part(d, &past); err != nil {
 			return nil, err
@@ -93,9 +89,8 @@ func (s *Service) reportBackfill(d *report.Data, past *history) error {
 		if !ok {
 			i = len(d.Failures)
 			at[class] = i
-			d.Failures = append(d.Failures, report.Failures{Class: class, Example: f.Pattern})
+			d.Failures = append(d.Failures, report.Failures{Class: class, Example: f.Pattern, Count: int64(b.Failures[f.Class])}) // the queue has not room for all
 		}
-		d.Failures[i].Count++
 		if !f.Skipped {
 			d.Failures[i].Retries++
 		}
