@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"berth/store"
 )
@@ -37,6 +38,18 @@ func Effective(own, project store.SiteSettings) store.SiteSettings {
 		own.KeepAssets = project.KeepAssets
 	}
 	return own
+}
+
+// Keep is how long files of earlier deployments are answered, by the server's time and the site's: the shorter of those that
+// are given. 0: neither is; negative: not at all.
+func Keep(server, site time.Duration) time.Duration {
+	if server < 0 || site < 0 {
+		return -1
+	}
+	if site == 0 || server > 0 && server < site {
+		return server
+	}
+	return site
 }
 
 func (c *Catalog) project(ctx context.Context, no store.ProjectNo) (*project, error) {

@@ -42,6 +42,16 @@ func (t *Target) Find(is func(store.DeploymentNo, store.UUID) bool) (Served, boo
 	return Served{}, false
 }
 
+// Expired says that a file of an earlier deployment is past its time by what holds now: the index says how long it was to be
+// kept when the target moved on, and that may have been shortened since. Zero shortens nothing.
+func (t *Target) Expired(source store.DeploymentNo, now time.Time, keep time.Duration) bool {
+	if keep == 0 {
+		return false
+	}
+	s, ok := t.Find(func(no store.DeploymentNo, _ store.UUID) bool { return no == source })
+	return ok && now.Sub(s.Left) >= keep
+}
+
 func (t *Target) weight() int64 {
 	return int64(unsafe.Sizeof(*t)) + int64(len(t.Past))*int64(unsafe.Sizeof(Served{})) + t.Kept.Weight()
 }

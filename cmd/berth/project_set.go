@@ -18,8 +18,7 @@ func newProjectSet(a *app) *cobra.Command {
 	site := map[string]any{} // what the flags say, as the API takes it
 	c := a.withServer(a.verb("set", []string{"NAME"}, "Set how the sites of a project are served", `What is set holds at once, on every host of the project, and stays until it is set again. The berth.toml of a
 deployment wins over it. Settings that are not named stay as they are; default takes one back to what the server does.
-Of --keep-assets, off holds at once. Another time holds from the next move of a host on; what is answered until then keeps
-the time that it was given, and berth purge ends it.`,
+A shorter --keep-assets holds for what is answered already, too; a longer one holds from the next move of a host on.`,
 		func(ctx context.Context, args []string) error {
 			if len(site) == 0 {
 				return wrong("nothing to set: give --cors, --skew-protection or --keep-assets")

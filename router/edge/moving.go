@@ -90,8 +90,8 @@ func (s *Server) planOnce(x *exchange) answer {
 	x.req.NoIndex = x.route.Flags&store.FlagNoIndex != 0
 	x.req.NoCORS = settings.CORS == store.Off
 	x.serving.planner.Plan(&x.plan, &x.req)
-	if x.plan.Missing && moves && s.keeps(settings) {
-		s.planKept(x)
+	if keep := catalog.Keep(s.opts.KeepAssets, settings.KeepAssets); x.plan.Missing && moves && keep >= 0 {
+		s.planKept(x, keep)
 	}
 	if x.skew.on {
 		s.finishSkew(x)
@@ -99,20 +99,20 @@ func (s *Server) planOnce(x *exchange) answer {
 	return answer{}
 }
 
-// keeps says that files of earlier deployments are answered.
-func (s *Server) keeps(settings store.SiteSettings) bool {
-	return settings.KeepAssets >= 0 && !s.opts.DropAssets
-}
-
 // planKept plans again, with the files that the host served before. A pinned deployment may lack one of them as well: that of
 // a tab that was opened before the one which moved the pin.
-func (s *Server) planKept(x *exchange) {
+func (s *Server) planKept(x *exchange, keep time.Duration) {
 	t := s.target(x)
 	if t == nil || t.Kept.Len() == 0 {
 		return
 	}
-	x.req.Kept, x.req.Now = t.Kept, s.now().Unix()
+	now := s.now()
+	x.req.Kept, x.req.Now = t.Kept, now.Unix()
 	x.serving.planner.Plan(&x.plan, &x.req)
+	if no := x.plan.KeptSource; no != 0 && t.Expired(store.DeploymentNo(no), now, keep) {
+		x.req.Kept = nil
+		x.serving.planner.Plan(&x.plan, &x.req)
+	}
 }
 
 // target returns what the host of a request served before; nil: that cannot be had, which is no reason to refuse what it

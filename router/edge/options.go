@@ -51,8 +51,9 @@ type Options struct {
 	// SkewMaxAge bounds skew protection, for sites that turned it on: how long a browser keeps to the deployment that answered
 	// its last navigation, and how long a deployment may be chosen after the host has moved on from it.
 	SkewMaxAge time.Duration
-	// DropAssets lets files go with their deployment, whatever a site asks for: what an earlier one had is not answered.
-	DropAssets bool
+	// KeepAssets bounds how long files of earlier deployments are answered, whatever a site asks for and whatever held when
+	// the host moved on; 0: nothing more does, negative: never.
+	KeepAssets time.Duration
 
 	// AccessLog takes one JSON object a line for each request; nil: no log. It is written to from one goroutine and may
 	// block: requests never wait for it. Rotation is its owner's business.

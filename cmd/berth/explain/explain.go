@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"berth/assets/catalog"
 	"berth/router"
@@ -30,8 +31,8 @@ type Deps struct {
 	Datacentre string
 	// Who says which router answers now, while there are two; nil: that of hashed routes.
 	Who func(context.Context, *router.Query) (Who, error)
-	// DropAssets says that the server answers no file of an earlier deployment, whatever sites say.
-	DropAssets bool
+	// KeepAssets is the longest time that the server answers files of earlier deployments; negative: never.
+	KeepAssets time.Duration
 }
 
 // Who is the router that answers, and why it does.

@@ -32,14 +32,20 @@ func (d Deps) plan(ctx context.Context, r *Report, a *asked, route store.Route, 
 	a.request.NoCORS = settings.CORS == store.Off
 	plan := assets.Plan{Trace: new(assets.Trace)}
 	dep.Site.Plan(&plan, &a.request)
-	if plan.Missing && moves && now && settings.KeepAssets >= 0 && !d.DropAssets {
+	if keep := catalog.Keep(d.KeepAssets, settings.KeepAssets); plan.Missing && moves && now && keep >= 0 {
 		production := route.Class == store.ClassProduction || route.Class == store.ClassCustom && route.Flags&store.FlagFollowsBranch == 0
 		target, err := d.Sites.Target(ctx, route.Deployment, production)
 		if err != nil {
 			return fmt.Errorf("read what the host served before: %w", err)
 		}
-		a.request.Kept, a.request.Now = target.Kept, time.Now().Unix()
+		at := time.Now()
+		a.request.Kept, a.request.Now = target.Kept, at.Unix()
 		dep.Site.Plan(&plan, &a.request)
+		if target.Expired(store.DeploymentNo(plan.KeptSource), at, keep) {
+			r.Steps = append(r.Steps, Step{Stage: "kept file", Said: "an earlier deployment has it, but --keep-assets or keep_assets was shortened since: its time is over"})
+			a.request.Kept = nil
+			dep.Site.Plan(&plan, &a.request)
+		}
 	}
 	if plan.Missing && moves && !now {
 		r.Steps = append(r.Steps, Step{Stage: "kept file", Said: "what the host served before is known for the newest revision alone"})

@@ -244,7 +244,7 @@ func (c *checked) checkLimits() error {
 // edgeOptions agree with controlOptions: what the control plane no longer keeps is not answered either.
 func (c *checked) edgeOptions() edge.Options {
 	o := c.Edge
-	o.TrustedProxies, o.DropAssets = c.proxies, c.Control.KeepAssets < 0
+	o.TrustedProxies, o.KeepAssets = c.proxies, c.Control.KeepAssets
 	return o
 }
 
