@@ -81,7 +81,10 @@ func (e *Editor) Delete(h hostkey.Host, wildcard bool) error {
 			return err
 		}
 	}
-	return e.tx.DeleteTableHost(e.project, entryName(h, wildcard))
+	if err := e.tx.DeleteTableHost(e.project, entryName(h, wildcard)); err != nil {
+		return err
+	}
+	return e.deleteBuried(h, wildcard)
 }
 
 // Get returns the script_hash of the entry that is known to answer a host or wildcard; ok is false if there is none.

@@ -49,7 +49,7 @@ func (w *writer) item(it *item) error {
 	case convert.Shadowed:
 		return nil
 	case convert.CannotConvert:
-		return w.add(f, nil)
+		return w.buried(it, f)
 	}
 	var hosts, wilds []hostkey.Host
 	var names []string
