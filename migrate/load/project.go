@@ -10,6 +10,9 @@ import (
 	"berth/store"
 )
 
+// ErrConcurrent ends an import that meets another one.
+var ErrConcurrent = errors.New("load: somebody else loads the table")
+
 // job loads one project's table.
 type job struct {
 	*loader
@@ -157,7 +160,7 @@ func (j *job) same(tx *store.Tx) (store.Project, error) {
 	var now progress
 	found, err := getDocument(&tx.Reader, progressName(p.No), &now)
 	if err == nil && (found && now != j.at || !found && j.at.Next > 0) {
-		err = fmt.Errorf("somebody else loads the table of project %s too; one import at a time", p.Name)
+		err = fmt.Errorf("%w of project %s: one import at a time; run this one again when the other is over", ErrConcurrent, p.Name)
 	}
 	return p, err
 }

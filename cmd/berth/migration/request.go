@@ -12,6 +12,7 @@ import (
 
 	"berth/migrate"
 	"berth/migrate/backfill"
+	"berth/migrate/load"
 	"berth/migrate/ramp"
 	"berth/migrate/verify"
 	"berth/store/control"
@@ -61,7 +62,7 @@ func public(err error) error {
 
 // isRefusal is true of an error that says what does not go now.
 func isRefusal(err error) bool {
-	for _, target := range []error{migrate.ErrPhase, verify.ErrPhase, ramp.ErrConflict, ramp.ErrChanged} {
+	for _, target := range []error{migrate.ErrPhase, verify.ErrPhase, ramp.ErrConflict, ramp.ErrChanged, load.ErrConcurrent} {
 		if errors.Is(err, target) {
 			return true
 		}
