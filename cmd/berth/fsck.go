@@ -82,6 +82,9 @@ func writeFsck(w io.Writer, r fsckResult) {
 	if r.RoutesUnset {
 		fmt.Fprintln(w, "Route records were not compared: a migration is on that has not written all of them (berth migrate verify compares them then).")
 	}
+	if r.Imported > 0 {
+		fmt.Fprintf(w, "%d route records are of hosts that only the imported tables named: that they lead to deployments of their project was checked.\n", r.Imported)
+	}
 	fmt.Fprintf(w, "Revision %d: %d projects, %d deployments, %d routes, %d manifests, %d blobs checked; %d problem(s).\n",
 		r.Revision, r.Projects, r.Deployments, r.Routes, r.Manifests, r.Blobs, r.Problems)
 }

@@ -52,12 +52,13 @@ type FsckReport struct {
 	BlobBytes   int64          `json:"blob_bytes"`
 	Claims      int            `json:"claims"`
 	Proofs      int            `json:"proofs"`
-	Listings    int            `json:"listings"`               // of encoded forms
-	Variants    int            `json:"variants"`               // forms that they name
-	Encoded     int            `json:"encoded"`                // blobs of which it is known what forms they have
-	Stale       int            `json:"stale"`                  // claims, proofs and forms whose blob a sweep took: harmless
-	Old         int            `json:"old_routes"`             // route records of another epoch, which count as absent: harmless
-	RoutesUnset bool           `json:"routes_unset,omitempty"` // a migration has not written all route records yet, so they were not compared
+	Listings    int            `json:"listings"`                  // of encoded forms
+	Variants    int            `json:"variants"`                  // forms that they name
+	Encoded     int            `json:"encoded"`                   // blobs of which it is known what forms they have
+	Stale       int            `json:"stale"`                     // claims, proofs and forms whose blob a sweep took: harmless
+	Old         int            `json:"old_routes"`                // route records of another epoch, which count as absent: harmless
+	Imported    int            `json:"imported_routes,omitempty"` // route records of hosts that only the tables of a migration named
+	RoutesUnset bool           `json:"routes_unset,omitempty"`    // a migration has not written all route records yet, so they were not compared
 	Problems    int            `json:"problems"`
 }
 

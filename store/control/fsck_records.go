@@ -30,6 +30,8 @@ func (f *fsck) routes(ctx context.Context) error {
 			switch {
 			case err != nil && !errors.Is(err, store.ErrNotFound):
 				f.problem(ProblemUnreadable, "route record "+k.String(), "%v", err)
+			case !known && f.imported(r.Route, wildcard):
+				f.sum.Imported++
 			case !known:
 				f.problem(ProblemExtra, "route record "+k.String(), "nothing has its host; it says %s", routeText(r.Route))
 			}
@@ -72,6 +74,17 @@ func (f *fsck) explained(k hostkey.Key, r store.Route, wildcard bool) (bool, err
 		return f.isDomain(p, wildcard, is)
 	}
 	return false, nil
+}
+
+// imported reports whether a record may be that of a host which came with the tables of the old design: they named hosts that no
+// deployment, branch or domain has, and are deleted in the end. Only a server that migrated has such, and each leads to a deployment
+// of its own project.
+func (f *fsck) imported(r store.Route, wildcard bool) bool {
+	if f.epoch == 0 || wildcard || r.Class != store.ClassDeployment && r.Class != store.ClassBranch {
+		return false
+	}
+	d, err := f.rd.Deployment(r.Deployment)
+	return err == nil && d.Project == r.Project
 }
 
 func (f *fsck) isAlias(p store.Project, no store.DeploymentNo, is func(hostkey.Host) bool) (bool, error) {
