@@ -13,9 +13,13 @@ import (
 	"berth/router/hostkey"
 )
 
+// ErrShed is the answer for a host that hashed does not know while too many such hosts are asked of the tables.
+var ErrShed = errors.New("rollout: too many unknown hosts are asked of the tables")
+
 // FallbackOptions bound what hosts that hashed does not know can cost. Such a host is either one that the migration missed, or
 // made up by a stranger, and only the tables can tell, by being fetched, parsed and searched. So a host that they answered for once
-// is asked of them from then on like any other, and all the others share these bounds; over them the 404 of hashed stands.
+// is asked of them from then on like any other, and all the others share these bounds; over them the answer is ErrShed, since a 404 might be
+// one that the tables would not have given.
 // The zero value is fit for use.
 type FallbackOptions struct {
 	Concurrent int           // first questions to the tables at once; default 4
@@ -103,7 +107,7 @@ func (f *fallback) ask(ctx context.Context, q *router.Query) (router.Decision, F
 	defer f.running.Add(-1)
 	if f.running.Add(1) > f.most || !f.pace.take() {
 		f.shed.Add(1)
-		return router.Decision{}, Shed, router.ErrNoRoute
+		return router.Decision{}, Shed, ErrShed
 	}
 	gen, began := f.unknown.forget.Load(), f.now()
 	d, err := f.legacy.Resolve(ctx, q)

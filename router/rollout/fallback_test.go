@@ -135,7 +135,7 @@ func TestFloodOfMadeUpLabels(t *testing.T) {
 		const flood, seconds = 20_000, 10
 		for i := range flood {
 			a := askHost(s, hostkey.Host(fmt.Sprintf("x%d.docs.pages.localhost", i)))
-			if !errors.Is(a.Err, router.ErrNoRoute) {
+			if shed := a.Fallback == Shed; errors.Is(a.Err, ErrShed) != shed || errors.Is(a.Err, router.ErrNoRoute) == shed {
 				t.Fatalf("%+v", a)
 			}
 			if i%(flood/seconds) == 0 {
