@@ -49,6 +49,14 @@ type Control struct {
 // FormVersion is the version of its form.
 func (c Control) FormVersion() int { return c.Version }
 
+// RateOr is the rate that holds for a job that was started with another.
+func (c Control) RateOr(started float64) float64 {
+	if c.Rate != nil {
+		return *c.Rate
+	}
+	return started
+}
+
 // LoadControl reads what was said to a job; nothing yet is the zero value.
 func LoadControl(r *store.Reader, job string) (Control, error) {
 	c, _, err := Get[Control](r, job+"/control")

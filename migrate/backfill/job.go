@@ -8,12 +8,14 @@ import (
 	"sync"
 	"time"
 
+	"berth/migrate"
 	"berth/migrate/pace"
 	"berth/store"
 )
 
 // Job copies the tables. Run does the work; the other methods may be called at any time, also while nothing runs.
 type Job struct {
+	migrate.Operator
 	deps    Deps
 	opts    Options
 	limiter *pace.Limiter
@@ -42,6 +44,7 @@ func New(deps Deps, opts Options) (*Job, error) {
 		return nil, err
 	}
 	j := &Job{deps: d, opts: o, limiter: pace.NewLimiter(d.Clock, o.Rate), wake: make(chan struct{}, 1)}
+	j.Operator = migrate.NewOperator(d.Store, d.Clock.Now, checkpointDocument, "backfill", j.nudge)
 	j.yielder = pace.NewYielder(
 		pace.Signal{Name: "a commit of the store", Most: o.MaxCommit, Value: j.commits.Value},
 		pace.Signal{Name: "the edge's p99", Most: o.MaxP99, Value: d.P99},
@@ -139,11 +142,7 @@ func (j *Job) situation() (situation, error) {
 	if err != nil {
 		return s, err
 	}
-	rate := j.opts.Rate
-	if s.control.Rate != nil {
-		rate = *s.control.Rate
-	}
-	if rate != j.limiter.Rate() {
+	if rate := s.control.RateOr(j.opts.Rate); rate != j.limiter.Rate() {
 		j.limiter.SetRate(rate)
 	}
 	return s, nil

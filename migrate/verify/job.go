@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"sync"
 	"time"
 
@@ -41,6 +40,7 @@ type Options struct {
 
 // Job verifies when it is told to. Run does the work; the other methods may be called at any time.
 type Job struct {
+	migrate.Operator
 	deps    Deps
 	opts    Options
 	limiter *pace.Limiter
@@ -83,8 +83,10 @@ func New(deps Deps, o Options) (*Job, error) {
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Job{deps: deps, opts: o, limiter: pace.NewLimiter(deps.Clock, o.Rate), wake: make(chan struct{}, 1),
-		yielder: pace.NewYielder(pace.Signal{Name: "the edge's p99", Most: o.MaxP99, Value: deps.P99})}, nil
+	j := &Job{deps: deps, opts: o, limiter: pace.NewLimiter(deps.Clock, o.Rate), wake: make(chan struct{}, 1),
+		yielder: pace.NewYielder(pace.Signal{Name: "the edge's p99", Most: o.MaxP99, Value: deps.P99})}
+	j.Operator = migrate.NewOperator(deps.Store, deps.Clock.Now, reportDocument, "verification", j.nudge)
+	return j, nil
 }
 
 // situation is all that decides whether a verification goes on.
@@ -117,7 +119,7 @@ func (s *situation) goesOn(run store.Revision) error {
 
 // Start begins a verification; one that is under way is given up.
 func (j *Job) Start(ctx context.Context, who, why string) error {
-	err := j.change(ctx, who, "verification begun", why, func(tx *store.Tx) error {
+	err := j.Change(ctx, who, "verification begun", why, func(tx *store.Tx) error {
 		s, err := migrate.Load(&tx.Reader)
 		if err != nil {
 			return err
@@ -132,44 +134,6 @@ func (j *Job) Start(ctx context.Context, who, why string) error {
 			Started: j.deps.Clock.Now().UTC(), Next: 1, Hosts: map[Class]int64{}, Faults: map[tables.Class]int{}})
 	})
 	return err
-}
-
-// Pause stops a verification until Resume, also across restarts.
-func (j *Job) Pause(ctx context.Context, who, why string) error {
-	return j.control(ctx, who, "verification paused", why, func(c *migrate.Control) { c.Paused = true })
-}
-
-// Resume undoes Pause.
-func (j *Job) Resume(ctx context.Context, who, why string) error {
-	return j.control(ctx, who, "verification resumed", why, func(c *migrate.Control) { c.Paused = false })
-}
-
-// SetRate changes the rate, entries a second; 0 is no limit.
-func (j *Job) SetRate(ctx context.Context, rate float64, who, why string) error {
-	if rate < 0 || math.IsNaN(rate) || math.IsInf(rate, 0) {
-		return fmt.Errorf("verify: rate %v: want entries a second, or 0 for no limit", rate)
-	}
-	return j.control(ctx, who, fmt.Sprintf("verification rate %v", rate), why, func(c *migrate.Control) { c.Rate = &rate })
-}
-
-func (j *Job) control(ctx context.Context, who, what, why string, change func(*migrate.Control)) error {
-	return j.change(ctx, who, what, why, func(tx *store.Tx) error {
-		return migrate.SetControl(tx, reportDocument, j.deps.Clock.Now(), who, why, change)
-	})
-}
-
-func (j *Job) change(ctx context.Context, who, what, why string, fn func(*store.Tx) error) error {
-	_, err := j.deps.Store.UpdateFreeing(ctx, func(tx *store.Tx) error {
-		if err := fn(tx); err != nil {
-			return err
-		}
-		return migrate.AppendLog(tx, j.deps.Clock.Now(), who, what, why)
-	})
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	j.nudge()
-	return nil
 }
 
 // Status is the report so far, and what the job waits for, "" if for nothing.

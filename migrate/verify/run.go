@@ -79,11 +79,7 @@ func (j *Job) situation() (situation, error) {
 	if err != nil {
 		return s, err
 	}
-	rate := j.opts.Rate
-	if s.control.Rate != nil {
-		rate = *s.control.Rate
-	}
-	if rate != j.limiter.Rate() {
+	if rate := s.control.RateOr(j.opts.Rate); rate != j.limiter.Rate() {
 		j.limiter.SetRate(rate)
 	}
 	return s, nil
