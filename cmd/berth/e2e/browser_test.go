@@ -7,43 +7,22 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+
+	"berth/migrate/report/plot/plottest"
 )
 
-// chromium finds the browser that `.ci/need chromium` installs, or another one that is there.
-func chromium(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if p, err := exec.LookPath(name); err == nil {
-			return p
-		}
-	}
-	t.Fatal("no Chromium on PATH; `.ci/need chromium` installs it")
-	return ""
-}
-
 // browser starts a headless Chromium for which every host is this machine, and a tab in it.
-func browser(t *testing.T, s *server) context.Context {
+func browser(t *testing.T) context.Context {
 	t.Helper()
-	opts := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(chromium(t)), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(900, 900),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("host-resolver-rules", "MAP * 127.0.0.1"), chromedp.UserDataDir(t.TempDir()))
-	alloc, cancelAlloc := chromedp.NewExecAllocator(context.Background(), opts...)
-	t.Cleanup(cancelAlloc)
-	ctx, cancel := chromedp.NewContext(alloc)
-	t.Cleanup(cancel)
-	ctx, cancelTime := context.WithTimeout(ctx, 2*time.Minute)
-	t.Cleanup(cancelTime)
-	return ctx
+	return plottest.Browser(t, chromedp.WindowSize(900, 900), chromedp.Flag("disable-quic", true),
+		chromedp.Flag("host-resolver-rules", "MAP * 127.0.0.1"))
 }
 
 // loads records what the tab fetched.
@@ -80,7 +59,7 @@ func TestBrowserSeesTheSiteAtEachOfItsHosts(t *testing.T) {
 	s.deploy(site, "hello", "try-something")
 	s.berth("domain", "add", "www.example.com", "--project", "hello")
 
-	ctx := browser(t, s)
+	ctx := browser(t)
 	seen := watch(ctx)
 	for i, host := range []string{hostOf(production.URL), "hello." + domain, "try-something.hello." + domain, "www.example.com"} {
 		base := fmt.Sprintf("http://%s:%s", host, port)

@@ -73,7 +73,7 @@ func TestBrowserTabSurvivesADeploy(t *testing.T) {
 	s := startServer(t)
 	s.deploy(release(t, 1), "shop", "main")
 	base := s.site("shop." + domain)
-	ctx := browser(t, s)
+	ctx := browser(t)
 	seen := watch(ctx)
 	if err := open(ctx, base+"/"); err != nil {
 		t.Fatal(err)
@@ -125,7 +125,7 @@ document.documentElement.dataset.ready = "yes";`,
 	}
 	s.deploy(page(1), "shop", "main")
 	s.berth("project", "set", "shop", "--skew-protection", "on")
-	ctx := browser(t, s)
+	ctx := browser(t)
 	if err := open(ctx, s.site("shop."+domain)+"/"); err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func TestBrowserPreloads(t *testing.T) {
 <script>document.documentElement.dataset.ready = "yes"</script><h1>styled</h1>`,
 		"site.css": "h1 { color: rgb(1, 2, 3) }",
 	}), "hints", "main")
-	ctx := browser(t, s)
+	ctx := browser(t)
 	var mu sync.Mutex
 	var link string
 	fetched := 0
@@ -190,7 +190,7 @@ func TestBrowserPreloads(t *testing.T) {
 func TestBrowserSeeksInAVideo(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
-	ctx := browser(t, s)
+	ctx := browser(t)
 	const frames, step = 60, 1000
 	video := webm(640, 480, step, noise(t, ctx, frames))
 	if len(video) < 4<<20 {

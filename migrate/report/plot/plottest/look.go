@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,18 +29,48 @@ func chromium(t *testing.T) string {
 	return ""
 }
 
-// Browser starts a headless Chromium and opens a tab in it.
-func Browser(t *testing.T) context.Context {
+// Browser starts a headless Chromium, with more options if the caller wants them, and opens a tab in it.
+func Browser(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium(t)), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-component-update", true), chromedp.UserDataDir(t.TempDir()))
-	alloc, cancelAlloc := chromedp.NewExecAllocator(context.Background(), opts...)
+		chromedp.Flag("disable-component-update", true))
+	alloc, cancelAlloc := chromedp.NewExecAllocator(context.Background(), append(append(opts, profile(t)...), more...)...)
 	t.Cleanup(cancelAlloc)
 	ctx, cancel := chromedp.NewContext(alloc)
 	t.Cleanup(cancel)
 	ctx, cancelTime := context.WithTimeout(ctx, 2*time.Minute)
 	t.Cleanup(cancelTime)
 	return ctx
+}
+
+// profile gives the browser a directory for all that it writes. Helper processes outlive a browser that was stopped and write on for a
+// moment, so the directory of a test would now and then not be empty when the test removes it: here the whole process group is killed
+// first, and what is created during the removal is removed again.
+func profile(t *testing.T) []chromedp.ExecAllocatorOption {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "berth-chromium-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var started *exec.Cmd
+	t.Cleanup(func() {
+		if started != nil && started.Process != nil {
+			_ = syscall.Kill(-started.Process.Pid, syscall.SIGKILL)
+		}
+		for deadline := time.Now().Add(10 * time.Second); os.RemoveAll(dir) != nil; {
+			if time.Now().After(deadline) {
+				t.Logf("the browser's profile %s could not be removed", dir)
+				return
+			}
+		}
+	})
+	return []chromedp.ExecAllocatorOption{
+		chromedp.UserDataDir(filepath.Join(dir, "profile")), chromedp.Env("TMPDIR=" + dir),
+		chromedp.ModifyCmdFunc(func(cmd *exec.Cmd) {
+			started = cmd
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+		}),
+	}
 }
 
 // faults looks at the page as it is laid out: whether it can be scrolled sideways, and for each drawing that is displayed whether a
