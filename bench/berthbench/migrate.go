@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"berth/bench"
 	"berth/bench/migration"
 )
 
@@ -28,24 +29,24 @@ type migrateFlags struct {
 // part is one workload of several, by name.
 type part struct {
 	name string
-	run  func(context.Context, *migrateFlags) (migration.Report, error)
+	run  func(context.Context, *migrateFlags) (bench.Report, error)
 }
 
 func parts() []part {
 	return []part{
-		{"resolve", func(ctx context.Context, f *migrateFlags) (migration.Report, error) {
+		{"resolve", func(ctx context.Context, f *migrateFlags) (bench.Report, error) {
 			return migration.Resolve(ctx, migration.ResolveConfig{Sizes: f.sizes, Rounds: f.rounds, Seed: f.seed})
 		}},
-		{"hitrate", func(ctx context.Context, f *migrateFlags) (migration.Report, error) {
+		{"hitrate", func(ctx context.Context, f *migrateFlags) (bench.Report, error) {
 			return migration.HitRate(ctx, migration.HitRateConfig{Seed: f.seed})
 		}},
-		{"storage", func(ctx context.Context, f *migrateFlags) (migration.Report, error) {
+		{"storage", func(ctx context.Context, f *migrateFlags) (bench.Report, error) {
 			return migration.Storage(ctx, migration.StorageConfig{Deployments: f.deployments, Seed: f.seed})
 		}},
-		{"backfill", func(ctx context.Context, f *migrateFlags) (migration.Report, error) {
+		{"backfill", func(ctx context.Context, f *migrateFlags) (bench.Report, error) {
 			return migration.Backfill(ctx, migration.BackfillConfig{Entries: f.backfill, Rounds: min(f.rounds, 3), Seed: f.seed})
 		}},
-		{"shadow", func(ctx context.Context, f *migrateFlags) (migration.Report, error) {
+		{"shadow", func(ctx context.Context, f *migrateFlags) (bench.Report, error) {
 			return migration.Shadow(ctx, migration.ShadowConfig{Rounds: f.rounds, Seed: f.seed})
 		}},
 	}
@@ -102,8 +103,8 @@ func migrate(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("goos: linux\npkg: berth/bench/migration\ncpu: %s\n", migration.Machine())
-	var reports []migration.Report
+	fmt.Printf("goos: linux\npkg: berth/bench/migration\ncpu: %s\n", bench.Machine())
+	var reports []bench.Report
 	for _, p := range parts() {
 		if len(m.only) > 0 && !slices.Contains(m.only, p.name) {
 			continue
@@ -114,7 +115,7 @@ func migrate(ctx context.Context, args []string) error {
 			return err
 		}
 		reports = append(reports, rep)
-		if err := migration.WriteRows(os.Stdout, rep.Rows()); err != nil {
+		if err := bench.WriteRows(os.Stdout, rep.Rows()); err != nil {
 			return err
 		}
 		fmt.Printf("\n%s(%s took %v)\n\n", rep, p.name, time.Since(began).Round(time.Second))
@@ -125,11 +126,11 @@ func migrate(ctx context.Context, args []string) error {
 	return writePage(m.html, "berthbench migrate "+strings.Join(args, " "), reports)
 }
 
-func writePage(file, command string, reports []migration.Report) (err error) {
+func writePage(file, command string, reports []bench.Report) (err error) {
 	f, err := os.Create(file)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	return migration.WritePage(f, command, time.Now(), reports)
+	return bench.WritePage(f, "From the tables to the hash, measured", command, time.Now(), reports)
 }

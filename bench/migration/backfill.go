@@ -70,7 +70,7 @@ func (c BackfillConfig) run(ctx context.Context, n int) (run BackfillRun, err er
 		return run, err
 	}
 	// Opened anew, so that what filling it left in memory does not count.
-	memory, err := startPeak()
+	memory, err := bench.StartPeak()
 	if err != nil {
 		return run, err
 	}
@@ -85,7 +85,7 @@ func (c BackfillConfig) run(ctx context.Context, n int) (run BackfillRun, err er
 			return run, err
 		}
 	}
-	run.Peak, err = memory.read()
+	run.Peak, err = memory.Read()
 	return run, err
 }
 
@@ -115,7 +115,7 @@ func (r *BackfillRun) round(ctx context.Context, s *store.Store, c *corpus) erro
 	if err != nil {
 		return err
 	}
-	used, err := processTime()
+	used, err := bench.ProcessTime()
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (r *BackfillRun) round(ctx context.Context, s *store.Store, c *corpus) erro
 		return err
 	}
 	took := time.Since(began)
-	after, err := processTime()
+	after, err := bench.ProcessTime()
 	if err != nil {
 		return err
 	}
@@ -194,11 +194,10 @@ func untilFinished(ctx context.Context, s *store.Store, job *backfill.Job) error
 	}
 }
 
-func (r *BackfillReport) Rows() (rows []Row) {
+func (r *BackfillReport) Rows() (rows []bench.Row) {
 	for _, run := range r.Runs {
 		for i, took := range run.Took {
-			rows = append(rows, Row{fmt.Sprintf("Backfill/entries=%d", run.Entries), run.Entries, []Value{
-				{float64(took.Nanoseconds()) / float64(run.Entries), "ns/op"}, {run.Rate[i], "entries/s"}, {run.CPU[i], "cpu-µs/entry"}, {float64(run.Peak), "peak-RSS-B"}}})
+			rows = append(rows, bench.Measured(fmt.Sprintf("Backfill/entries=%d", run.Entries), run.Entries, bench.In(float64(took.Nanoseconds())/float64(run.Entries), "ns/op"), bench.In(run.Rate[i], "entries/s"), bench.In(run.CPU[i], "cpu-µs/entry"), bench.In(float64(run.Peak), "peak-RSS-B")))
 		}
 	}
 	return rows
@@ -207,10 +206,10 @@ func (r *BackfillReport) Rows() (rows []Row) {
 func (r *BackfillReport) String() string {
 	var b strings.Builder
 	b.WriteString("Backfill without a rate (median of the rounds, least to most)\n")
-	var s sheet
-	s.add("entries", "projects", "entries a second", "processor time an entry", "memory at the start", "at most", "grew by")
+	var s bench.Sheet
+	s.Add("entries", "projects", "entries a second", "processor time an entry", "memory at the start", "at most", "grew by")
 	for _, run := range r.Runs {
-		s.add(plot.Whole(int64(run.Entries)), plot.Whole(int64(run.Projects)),
+		s.Add(plot.Whole(int64(run.Entries)), plot.Whole(int64(run.Projects)),
 			fmt.Sprintf("%s (%s–%s)", plot.Whole(int64(run.Rate.Median())), plot.Whole(int64(slices.Min(run.Rate))), plot.Whole(int64(slices.Max(run.Rate)))),
 			fmt.Sprintf("%.2f µs", run.CPU.Median()), plot.Bytes.Format(float64(run.Before)), plot.Bytes.Format(float64(run.Peak)), plot.Bytes.Format(float64(run.Peak-run.Before)))
 	}

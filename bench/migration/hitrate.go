@@ -9,6 +9,7 @@ import (
 	"sort"
 	"strings"
 
+	"berth/bench"
 	"berth/migrate/report/plot"
 	"berth/store/cache"
 )
@@ -216,10 +217,10 @@ func (a asker[K]) hits(ctx context.Context, requests []request, key func(request
 	return float64(n) / float64(len(requests)-warm), nil
 }
 
-func (r *HitRateReport) Rows() (rows []Row) {
+func (r *HitRateReport) Rows() (rows []bench.Row) {
 	for _, l := range r.Lines {
 		for i, side := range cacheSides() {
-			rows = append(rows, Row{fmt.Sprintf("HitRate/traffic=%s/budget=%d/side=%s", l.Traffic, l.Budget, side), r.Requests, []Value{{100 * l.Hits[i], "%hits"}}})
+			rows = append(rows, bench.Measured(fmt.Sprintf("HitRate/traffic=%s/budget=%d/side=%s", l.Traffic, l.Budget, side), r.Requests, bench.In(100*l.Hits[i], "%hits")))
 		}
 	}
 	return rows
@@ -231,8 +232,8 @@ func (r *HitRateReport) String() string {
 		plot.Whole(int64(r.Deployments)), plot.Whole(int64(r.Projects)), plot.Bytes.Format(float64(r.TableBytes[0])), plot.Bytes.Format(float64(r.TableBytes[1])), r.EntryBytes)
 	for _, kind := range trafficKinds() {
 		fmt.Fprintf(&b, "  %s\n", kind.name)
-		var s sheet
-		s.add("budget", "tables as text", "compiled", "hashed", "hashed is")
+		var s bench.Sheet
+		s.Add("budget", "tables as text", "compiled", "hashed", "hashed is")
 		for _, l := range r.Lines {
 			if l.Traffic != kind.key {
 				continue
@@ -241,7 +242,7 @@ func (r *HitRateReport) String() string {
 			if best := max(l.Hits[0], l.Hits[1]); l.Hits[2] < best {
 				verdict = fmt.Sprintf("LOWER by %.1f points", 100*(best-l.Hits[2]))
 			}
-			s.add(plot.Bytes.Format(float64(l.Budget)), percent(l.Hits[0]), percent(l.Hits[1]), percent(l.Hits[2]), verdict)
+			s.Add(plot.Bytes.Format(float64(l.Budget)), percent(l.Hits[0]), percent(l.Hits[1]), percent(l.Hits[2]), verdict)
 		}
 		b.WriteString(s.String())
 	}

@@ -11,6 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"berth/bench"
 	"berth/router"
 	"berth/router/hostkey"
 	"berth/store"
@@ -118,11 +119,11 @@ func TestSidesMustAgree(t *testing.T) {
 }
 
 // results runs every workload once, small, for all tests.
-var results = sync.OnceValues(func() ([]Report, error) {
+var results = sync.OnceValues(func() ([]bench.Report, error) {
 	ctx := context.Background()
-	var out []Report
+	var out []bench.Report
 	var faults []error
-	add := func(r Report, err error) {
+	add := func(r bench.Report, err error) {
 		out, faults = append(out, r), append(faults, err)
 	}
 	add(Resolve(ctx, ResolveConfig{Sizes: []int{5, 300}, Rounds: 2, Slice: time.Millisecond}))
@@ -133,7 +134,7 @@ var results = sync.OnceValues(func() ([]Report, error) {
 	return out, errors.Join(faults...)
 })
 
-func everything(t *testing.T) []Report {
+func everything(t *testing.T) []bench.Report {
 	t.Helper()
 	all, err := results()
 	if err != nil {
@@ -142,10 +143,10 @@ func everything(t *testing.T) []Report {
 	return all
 }
 
-func page(t *testing.T, reports []Report) string {
+func page(t *testing.T, reports []bench.Report) string {
 	t.Helper()
 	var b strings.Builder
-	if err := WritePage(&b, "berthbench <migrate>", time.Unix(0, 0), reports); err != nil {
+	if err := bench.WritePage(&b, "<From> tables", "berthbench <migrate>", time.Unix(0, 0), reports); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -217,7 +218,7 @@ func TestRows(t *testing.T) {
 	line := regexp.MustCompile(`^Benchmark[A-Z][^\s]*\t[0-9]+(\t-?[0-9.]+ [^\s]+)+$`)
 	for _, r := range everything(t) {
 		var b strings.Builder
-		if err := WriteRows(&b, r.Rows()); err != nil {
+		if err := bench.WriteRows(&b, r.Rows()); err != nil {
 			t.Fatal(err)
 		}
 		for l := range strings.Lines(b.String()) {

@@ -192,11 +192,11 @@ func agree(ctx context.Context, sides []*contender, queries []router.Query) erro
 
 func (c *contender) measure(ctx context.Context, queries []router.Query, slice time.Duration) error {
 	runtime.GC() // what the side before left behind is not this one's
-	clock, err := startClock()
+	clock, err := bench.StartClock()
 	if err != nil {
 		return err
 	}
-	defer clock.stop()
+	defer clock.Stop()
 	n, took := 0, time.Duration(0)
 	for step := 1; took < slice || n < 3; {
 		for range step {
@@ -206,7 +206,7 @@ func (c *contender) measure(ctx context.Context, queries []router.Query, slice t
 			c.next++
 		}
 		n += step
-		if took, err = clock.read(); err != nil {
+		if took, err = clock.Read(); err != nil {
 			return err
 		}
 		if took < slice/16 {
@@ -217,11 +217,11 @@ func (c *contender) measure(ctx context.Context, queries []router.Query, slice t
 	return ctx.Err()
 }
 
-func (r *ResolveReport) Rows() (rows []Row) {
+func (r *ResolveReport) Rows() (rows []bench.Row) {
 	for _, size := range r.Sizes {
 		for _, side := range size.Sides {
 			for i, v := range side.NS {
-				rows = append(rows, Row{fmt.Sprintf("Resolve/deployments=%d/side=%s", size.Deployments, side.Side), side.N[i], []Value{{v, "ns/op"}}})
+				rows = append(rows, bench.Measured(fmt.Sprintf("Resolve/deployments=%d/side=%s", size.Deployments, side.Side), side.N[i], bench.In(v, "ns/op")))
 			}
 		}
 	}
@@ -231,8 +231,8 @@ func (r *ResolveReport) Rows() (rows []Row) {
 func (r *ResolveReport) String() string {
 	var b strings.Builder
 	b.WriteString("Finding a deployment, by the deployments of its project (median of the rounds, least to most)\n")
-	var s sheet
-	s.add("deployments", "each", "once", "hashed", "hashed, from the store", "each / hashed", "once / hashed")
+	var s bench.Sheet
+	s.Add("deployments", "each", "once", "hashed", "hashed, from the store", "each / hashed", "once / hashed")
 	for i := range r.Sizes {
 		size := &r.Sizes[i]
 		row := []string{plot.Whole(int64(size.Deployments))}
@@ -240,12 +240,12 @@ func (r *ResolveReport) String() string {
 			row = append(row, size.spread(side))
 		}
 		h := size.median(sideHashed)
-		s.add(append(row, times(size.median(sideEach)/h), times(size.median(sideOnce)/h))...)
+		s.Add(append(row, bench.Times(size.median(sideEach)/h), bench.Times(size.median(sideOnce)/h))...)
 	}
 	b.WriteString(s.String())
 	if n := len(r.Sizes); n > 1 {
 		fmt.Fprintf(&b, "  hashed at %s deployments against %s: %s\n", plot.Whole(int64(r.Sizes[n-1].Deployments)), plot.Whole(int64(r.Sizes[0].Deployments)),
-			times(r.Sizes[n-1].median(sideHashed)/r.Sizes[0].median(sideHashed)))
+			bench.Times(r.Sizes[n-1].median(sideHashed)/r.Sizes[0].median(sideHashed)))
 	}
 	return b.String()
 }
@@ -254,7 +254,7 @@ func (s *ResolveSize) spread(side string) string {
 	for _, x := range s.Sides {
 		if x.Side == side && len(x.NS) > 0 {
 			sorted := sortedCopy(x.NS)
-			return fmt.Sprintf("%s (%s–%s)", ns(x.NS.Median()), ns(sorted[0]), ns(sorted[len(sorted)-1]))
+			return fmt.Sprintf("%s (%s–%s)", bench.NS(x.NS.Median()), bench.NS(sorted[0]), bench.NS(sorted[len(sorted)-1]))
 		}
 	}
 	return "–"

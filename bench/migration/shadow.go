@@ -170,7 +170,7 @@ func (g *shadowRig) throughput(ctx context.Context, old router.Resolver, r *Shad
 			if err := s.SetPercent(side.percent); err != nil {
 				return err
 			}
-			used, err := processTime()
+			used, err := bench.ProcessTime()
 			if err != nil {
 				return err
 			}
@@ -178,7 +178,7 @@ func (g *shadowRig) throughput(ctx context.Context, old router.Resolver, r *Shad
 			if err := c.measure(ctx, g.queries, g.config.Slice); err != nil {
 				return err
 			}
-			after, err := processTime()
+			after, err := bench.ProcessTime()
 			if err != nil {
 				return err
 			}
@@ -244,14 +244,14 @@ func (g *shadowRig) observe(ctx context.Context, s *shadow.Shadow, into *rollout
 	}
 }
 
-func (r *ShadowReport) Rows() (rows []Row) {
+func (r *ShadowReport) Rows() (rows []bench.Row) {
 	for i, own := range []bench.Sample{r.Without, r.With} {
 		name, all := []string{"0", "100"}[i], []bench.Sample{r.AllWithout, r.AllWith}[i]
 		for k := range own {
-			rows = append(rows, Row{"Shadow/percent=" + name, 1, []Value{{own[k], "ns/op"}, {all[k], "cpu-ns/op"}}})
+			rows = append(rows, bench.Measured("Shadow/percent="+name, 1, bench.In(own[k], "ns/op"), bench.In(all[k], "cpu-ns/op")))
 		}
 		for _, v := range r.Tail[i] {
-			rows = append(rows, Row{"ShadowSlowTables/percent=" + name, 1, []Value{{v, "p99.9-ns"}}})
+			rows = append(rows, bench.Measured("ShadowSlowTables/percent="+name, 1, bench.In(v, "p99.9-ns")))
 		}
 	}
 	return rows
@@ -259,26 +259,26 @@ func (r *ShadowReport) Rows() (rows []Row) {
 
 func signed(v float64) string {
 	if v > 0 {
-		return "+" + ns(v)
+		return "+" + bench.NS(v)
 	}
-	return ns(v)
+	return bench.NS(v)
 }
 
 func (r *ShadowReport) String() string {
 	var b strings.Builder
 	b.WriteString("Shadow reads of every request, hashed answers (median of the rounds)\n")
-	var s sheet
-	s.add("", "without", "with", "")
+	var s bench.Sheet
+	s.Add("", "without", "with", "")
 	added := r.With.Median() - r.Without.Median()
-	s.add("the asker's own time a request", ns(r.Without.Median()), ns(r.With.Median()), signed(added))
-	s.add("processor time a request, all cores", ns(r.AllWithout.Median()), ns(r.AllWith.Median()), times(r.AllWith.Median()/r.AllWithout.Median()))
-	s.add("p99.9 of the answers, tables that take "+r.Slow.String(), ns(r.Tail[0].Median()), ns(r.Tail[1].Median()), times(r.Tail[1].Median()/r.Tail[0].Median()))
+	s.Add("the asker's own time a request", bench.NS(r.Without.Median()), bench.NS(r.With.Median()), signed(added))
+	s.Add("processor time a request, all cores", bench.NS(r.AllWithout.Median()), bench.NS(r.AllWith.Median()), bench.Times(r.AllWith.Median()/r.AllWithout.Median()))
+	s.Add("p99.9 of the answers, tables that take "+r.Slow.String(), bench.NS(r.Tail[0].Median()), bench.NS(r.Tail[1].Median()), bench.Times(r.Tail[1].Median()/r.Tail[0].Median()))
 	b.WriteString(s.String())
 	share := 0.0
 	if r.Sampled > 0 {
 		share = 100 * float64(r.Dropped) / float64(r.Sampled)
 	}
-	fmt.Fprintf(&b, "  A second question to the tables takes %s. The asker never waits: %.1f %% of the samples found the queue full; no answer differed.\n", ns(r.Second), share)
+	fmt.Fprintf(&b, "  A second question to the tables takes %s. The asker never waits: %.1f %% of the samples found the queue full; no answer differed.\n", bench.NS(r.Second), share)
 	return b.String()
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"berth/bench"
 	"berth/migrate/report/plot"
 	"berth/router/legacy"
 	"berth/store"
@@ -119,9 +120,9 @@ func (r *StorageReport) lines() []storageLine {
 	}
 }
 
-func (r *StorageReport) Rows() (rows []Row) {
+func (r *StorageReport) Rows() (rows []bench.Row) {
 	for _, l := range r.lines() {
-		rows = append(rows, Row{fmt.Sprintf("Storage/deployments=%d/form=%s", r.Deployments, l.key), r.Deployments, []Value{{r.each(l.bytes), "B/deployment"}, {float64(l.bytes), "B"}}})
+		rows = append(rows, bench.Measured(fmt.Sprintf("Storage/deployments=%d/form=%s", r.Deployments, l.key), r.Deployments, bench.In(r.each(l.bytes), "B/deployment"), bench.In(float64(l.bytes), "B")))
 	}
 	return rows
 }
@@ -132,10 +133,10 @@ const publishedSaving = "The published figures, 92 % or 12 GiB of 14,000,000 dep
 func (r *StorageReport) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Routing on disk, compacted, %s deployments in %s projects\n", plot.Whole(int64(r.Deployments)), plot.Whole(int64(r.Projects)))
-	var s sheet
-	s.add("", "bytes", "B a deployment", "route records are")
+	var s bench.Sheet
+	s.Add("", "bytes", "B a deployment", "route records are")
 	for _, l := range r.lines() {
-		s.add(l.name, plot.Bytes.Format(float64(l.bytes)), fmt.Sprintf("%.1f", r.each(l.bytes)), change(r.Routes, l.bytes))
+		s.Add(l.name, plot.Bytes.Format(float64(l.bytes)), fmt.Sprintf("%.1f", r.each(l.bytes)), change(r.Routes, l.bytes))
 	}
 	b.WriteString(s.String())
 	fmt.Fprintf(&b, "  Not counted: the log of the commits that wrote the records, %s (%.1f B each) for 7 days or 100,000 commits.\n  %s\n",

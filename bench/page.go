@@ -1,4 +1,4 @@
-package migration
+package bench
 
 import (
 	"fmt"
@@ -35,12 +35,12 @@ pre{overflow:auto;background:var(--card);border:1px solid var(--rule);border-rad
 @media (max-width:480px){main{padding:20px 14px}.plot{padding:12px 10px}}`
 
 // WritePage writes the figures of all reports, and their tables, as one self-contained page.
-func WritePage(w io.Writer, command string, at time.Time, reports []Report) error {
+func WritePage(w io.Writer, title, command string, at time.Time, reports []Report) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">`+
 		`<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">`+
-		`<title>From the tables to the hash, measured</title><style>%s%s</style></head><body><main><h1>From the tables to the hash, measured</h1><p>%s · %s UTC · <code>%s</code></p><div class="plots">`,
-		plot.CSS, pageStyle, html.EscapeString(Machine()), at.UTC().Format("2006-01-02 15:04"), html.EscapeString(plot.Plain(command, 300)))
+		`<title>%s</title><style>%s%s</style></head><body><main><h1>%s</h1><p>%s · %s UTC · <code>%s</code></p><div class="plots">`,
+		html.EscapeString(title), plot.CSS, pageStyle, html.EscapeString(title), html.EscapeString(Machine()), at.UTC().Format("2006-01-02 15:04"), html.EscapeString(plot.Plain(command, 300)))
 	for _, r := range reports {
 		for _, f := range r.Figures() {
 			if err := plot.Write(&b, f); err != nil {

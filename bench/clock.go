@@ -1,4 +1,4 @@
-package migration
+package bench
 
 import (
 	"fmt"
@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// clock measures the time that this goroutine's thread has the processor.
-type clock struct{ began int64 }
+// Clock measures the time that this goroutine's thread has the processor.
+type Clock struct{ began int64 }
 
-// startClock binds the goroutine to its thread until stop.
-func startClock() (*clock, error) {
+// StartClock binds the goroutine to its thread until Stop.
+func StartClock() (*Clock, error) {
 	runtime.LockOSThread()
-	c := &clock{}
+	c := &Clock{}
 	var err error
 	if c.began, err = threadTime(); err != nil {
 		runtime.UnlockOSThread()
@@ -28,12 +28,14 @@ func startClock() (*clock, error) {
 	return c, nil
 }
 
-func (c *clock) read() (time.Duration, error) {
+// Read is the time so far.
+func (c *Clock) Read() (time.Duration, error) {
 	now, err := threadTime()
 	return time.Duration(now - c.began), err
 }
 
-func (c *clock) stop() { runtime.UnlockOSThread() }
+// Stop lets the goroutine move again.
+func (c *Clock) Stop() { runtime.UnlockOSThread() }
 
 func threadTime() (int64, error) {
 	var ts unix.Timespec
@@ -43,8 +45,8 @@ func threadTime() (int64, error) {
 	return ts.Nano(), nil
 }
 
-// processTime is what the kernel charged the process so far.
-func processTime() (time.Duration, error) {
+// ProcessTime is what the kernel charged the process so far.
+func ProcessTime() (time.Duration, error) {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		return 0, fmt.Errorf("read the process's clock: %w", err)
@@ -52,21 +54,21 @@ func processTime() (time.Duration, error) {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), nil
 }
 
-// peak measures the resident memory of the process from now on.
-type peak struct{ Before int64 }
+// Peak measures the resident memory of the process from now on.
+type Peak struct{ Before int64 }
 
-// startPeak gives what is free back to the system, and makes the kernel forget the peak so far.
-func startPeak() (peak, error) {
+// StartPeak gives what is free back to the system, and makes the kernel forget the peak so far.
+func StartPeak() (Peak, error) {
 	debug.FreeOSMemory()
 	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
-		return peak{}, fmt.Errorf("reset the peak of resident memory: %w", err)
+		return Peak{}, fmt.Errorf("reset the peak of resident memory: %w", err)
 	}
 	before, err := memory("VmRSS:")
-	return peak{before}, err
+	return Peak{before}, err
 }
 
-// read is the highest since.
-func (peak) read() (int64, error) { return memory("VmHWM:") }
+// Read is the highest since, in bytes.
+func (Peak) Read() (int64, error) { return memory("VmHWM:") }
 
 func memory(field string) (int64, error) {
 	b, err := os.ReadFile("/proc/self/status")
