@@ -44,29 +44,22 @@ func (p *Plan) appendQuery(query string) {
 }
 
 // afterLeadingRun cuts from path what a browser could read as the start of a scheme-relative URL: the leading run of
-// slashes, backslashes, white space and their escaped spellings. A run without any kind of slash behind the first is
-// part of a name ("/ drafts/") and stays: encoded, it is harmless.
+// slashes, backslashes, white space and their escaped spellings. Like the original it cuts white space without any slash
+// too, so that a directory with a space before its name is not redirected to.
 func afterLeadingRun(path string) string {
-	rest, slashes := path[1:], false
+	rest := path[1:]
 	for rest != "" {
 		n := 1
 		switch r, size := utf8.DecodeRuneInString(rest); {
 		case r == '/' || r == '\\':
-			slashes = true
 		case isSpace(r):
 			n = size
 		case escapedSlash(rest):
-			slashes, n = true, len("%2F")
+			n = len("%2F")
 		default:
-			n = 0
-		}
-		if n == 0 {
-			break
+			return rest
 		}
 		rest = rest[n:]
-	}
-	if !slashes {
-		return path[1:]
 	}
 	return rest
 }

@@ -22,7 +22,8 @@ type destination struct {
 	fragment template  // without "#"
 }
 
-// parseTo checks the destination of a rule and normalises it. The result begins with "https://", "//" or "/".
+// parseTo checks the form of a rule's destination and normalises it. The result begins with "https://", "//" or "/". Whether
+// a host is one, newDestination says.
 func parseTo(token string) (to string, kind destKind, ok bool) {
 	if rest, isURL := strings.CutPrefix(token, "https://"); isURL {
 		to, ok = normalRemote("https://", strings.TrimLeft(rest, "/"))
@@ -30,10 +31,10 @@ func parseTo(token string) (to string, kind destKind, ok bool) {
 	}
 	if rest := strings.TrimLeft(token, "/"); len(token)-len(rest) >= 2 {
 		host, after := cutAuthority(rest)
-		if after != "" {
-			after = normalReference(after)
+		if after = normalReference(after); len(rest) == len(host) || rest[len(host)] == '?' || rest[len(host)] == '#' {
+			after = after[1:] // the slash comes when the destination is resolved
 		}
-		return token[:len(token)-len(rest)] + escaped(host, inPath) + after, sameScheme, host != ""
+		return token[:len(token)-len(rest)] + escaped(host, inPath) + after, sameScheme, true
 	}
 	if !strings.HasPrefix(token, "/") {
 		return "", local, false
@@ -47,7 +48,16 @@ func parseTo(token string) (to string, kind destKind, ok bool) {
 
 func normalRemote(scheme, rest string) (string, bool) {
 	host, after := cutAuthority(rest)
-	return scheme + host + normalReference(after), host != ""
+	return scheme + host + normalReference(oneSlash(after)), host != ""
+}
+
+// oneSlash drops the second slash of a path behind an authority: like the original, a rule takes https://host//path for
+// https://host/path.
+func oneSlash(after string) string {
+	if strings.HasPrefix(after, "//") {
+		return after[1:]
+	}
+	return after
 }
 
 // cutAuthority cuts a URL behind its authority, which a backslash ends as a slash does.

@@ -172,13 +172,13 @@ func (p *headerParser) splitURL(b *parsedBlock, n int, line string) bool {
 	rest, isURL := strings.CutPrefix(line, "https://")
 	if isURL {
 		b.host, rest, _ = strings.Cut(strings.TrimLeft(rest, "/"), "/")
-		rest = "/" + rest
-		if host := b.host; strings.ContainsFunc(host, isSpace) || strings.ContainsAny(host, `?#\@%`) || host == "" {
-			p.report.add(n, BadURL, line, "not a host: write https://, a host name without user and escapes, and a path")
-			return false
-		}
+		rest = oneSlash("/" + rest)
 		if at := strings.LastIndexByte(b.host, ':'); at >= 0 && at+1 < len(b.host) && strings.Trim(b.host[at+1:], "0123456789") == "" {
 			p.report.add(n, Port, line, "ports are not compared: write https://%s%s", b.host[:at], rest)
+			return false
+		}
+		if host := b.host; strings.ContainsFunc(host, isSpace) || strings.ContainsAny(host, `?#\@%`) || host == "" {
+			p.report.add(n, BadURL, line, "not a host: write https://, a host name without user and escapes, and a path")
 			return false
 		}
 	} else if line[0] != '/' {

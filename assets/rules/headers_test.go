@@ -30,6 +30,7 @@ func TestHeaderProblems(t *testing.T) {
 		{"a path that is too long does not", "/a\n X: 1\n/" + strings.Repeat("b", 2000) + "\n Y: 1", 1, []string{"3 line-too-long"}},
 		{"field that looks like a path", "/a\n X: 1\n Y:https://a.example\n Z: 1", 1, []string{"3 bad-url"}},
 		{"ports", "https://a.example:80/\n X: 1\nhttps://a.example:/b\n X: 1", 1, []string{"1 port"}},
+		{"ports of what is no host", "https://u@a:80/\n X: 1", 0, []string{"1 port"}},
 		{"hosts", "https://\n X: 1\nhttps://a b/\n X: 1\nhttps://u@a/\n X: 1\nhttps://a?b\n X: 1", 0, []string{"1 bad-url", "3 bad-url", "5 bad-url", "7 bad-url"}},
 		{"hosts that never match", "https://A.example/\n X: 1\nhttps://bücher.example/\n X: 1\nhttps://:Sub.example/\n X: 1", 3, []string{"(1 never-matches)", "(3 never-matches)"}},
 		{"backslash", "/a\\b\n X: 1", 1, []string{"(1 never-matches)"}},
@@ -128,6 +129,22 @@ func TestHostWildcardStaysInTheHost(t *testing.T) {
 	}
 	if got := h.Match(nil, "b.c.a.example", "/x"); len(got) != 1 {
 		t.Error("the host does not match")
+	}
+}
+
+// One of two slashes behind a host does not count, as in the original.
+func TestSlashesBehindHost(t *testing.T) {
+	h, _ := ParseHeaders("https://a.example//x\n  X: 1\nhttps://a.example///x\n  X: 2\n", Options{})
+	for path, want := range map[string]string{"/x": "1", "//x": "2", "///x": ""} {
+		var changes Changes
+		h.Apply(&changes, "a.example", path)
+		got := ""
+		for _, c := range changes.List {
+			got += string(c.Value)
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
 	}
 }
 

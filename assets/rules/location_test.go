@@ -62,14 +62,14 @@ func TestLocation(t *testing.T) {
 		{"/a https:///nohost", "/a", "", "https://nohost/"},
 		{"/a https://ext.example?x=1", "/a", "", "https://ext.example/?x=1"},
 		{"/a https://ext.example\\x", "/a", "", "https://ext.example/x"},
-		{"/a https://ext.example//x", "/a", "", "https://ext.example//x"},
+		{"/a https://ext.example///x", "/a", "", "https://ext.example//x"},
 		{"/a //ext.example/x", "/a", "", "https://ext.example/x"},
 		{"/a ///ext.example/x/../y", "/a", "", "https://ext.example/y"},
 		{"/a //ext.example:443", "/a", "q", "https://ext.example/?q"},
 		{"/a https://own.example/b", "/a", "q", "/b?q"},
 		{"/a //own.example/b", "/a", "q", "/b?q"},
 		{"/a https://own.example:8443/b", "/a", "", "https://own.example:8443/b"},
-		{"/a https://own.example//evil.example", "/a", "", "https://own.example//evil.example"},
+		{"/a https://own.example///evil.example", "/a", "", "https://own.example//evil.example"},
 		{"/a/* https://own.example/:splat", "/a//evil.example", "", "https://own.example//evil.example"},
 
 		// Dot segments and backslashes.

@@ -107,42 +107,47 @@ func (p *redirectParser) source(n int, token string) (string, bool) {
 	return strings.Clone(from), true
 }
 
-// destination fills in what rule leads to.
+// destination fills in what rule leads to. The order of the checks is the original's: it decides which problem a line
+// is told of, and whether a later line for the same source is a duplicate.
 func (p *redirectParser) destination(rule *redirect, tokens []string, names []string) bool {
 	n, token := rule.Line, tokens[1]
 	to, kind, ok := parseTo(token)
-	to = strings.Clone(to)
-	if ok {
-		rule.dest, ok = newDestination(to, kind, names)
-	}
 	if !ok {
-		p.report.add(n, BadURL, token, "not a destination: write a path that starts with / or a URL that starts with https:// and a host")
+		p.badURL(n, token)
 		return false
 	}
-	rule.To = to
+	rule.To = strings.Clone(to)
 	if len(tokens) == 3 {
 		if rule.Status, ok = parseStatus(tokens[2]); !ok {
 			p.report.add(n, BadStatus, tokens[2], "not a status: write 301, 302, 303, 307 or 308, or 200 to serve the destination without redirecting")
 			return false
 		}
 	}
-	first, again := p.accepted[rule.From]
-	switch {
-	case kind != secure && leadsToIndex(rule.From, to):
+	if kind != secure && leadsToIndex(rule.From, to) {
 		p.report.add(n, Loop, rule.From+" "+to, "this would never end, as index pages are themselves redirected to their directory: remove the rule (a site without a 404.html serves /index.html for every path), or name another page")
-	case again:
-		p.report.add(n, Duplicate, rule.From, "line %d has this source already and wins: remove one of them (the query of a source is ignored)", first)
-	case rule.Status == 200 && kind == secure:
-		p.accepted[rule.From] = n
-		p.report.add(n, ProxyAbsolute, token, "status 200 serves a path of this site and does not proxy: write a path, or redirect with 302")
-	default:
-		p.accepted[rule.From] = n
-		if rule.Status != 200 && rule.dest.anyHost() {
-			p.report.warn(n, OpenRedirect, token, "whoever makes the link chooses the host this leads to: write the end of the host's name, such as :name.example.com")
-		}
-		return true
+		return false
 	}
-	return false
+	if first, again := p.accepted[rule.From]; again {
+		p.report.add(n, Duplicate, rule.From, "line %d has this source already and wins: remove one of them (the query of a source is ignored)", first)
+		return false
+	}
+	p.accepted[rule.From] = n
+	if rule.Status == 200 && kind == secure {
+		p.report.add(n, ProxyAbsolute, token, "status 200 serves a path of this site and does not proxy: write a path, or redirect with 302")
+		return false
+	}
+	if rule.dest, ok = newDestination(rule.To, kind, names); !ok {
+		p.badURL(n, token)
+		return false
+	}
+	if rule.Status != 200 && rule.dest.anyHost() {
+		p.report.warn(n, OpenRedirect, token, "whoever makes the link chooses the host this leads to: write the end of the host's name, such as :name.example.com")
+	}
+	return true
+}
+
+func (p *redirectParser) badURL(line int, token string) {
+	p.report.add(line, BadURL, token, "not a destination: write a path that starts with / or a URL that starts with https:// and a host")
 }
 
 // parseStatus knows the statuses in their one spelling: the original takes whatever JavaScript takes for such a number.

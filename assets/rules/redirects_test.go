@@ -41,6 +41,7 @@ func TestRedirectProblems(t *testing.T) {
 		{"no host", "/a //\n/b https://\n/c https://?x\n/d ///", 0, []string{"1 bad-url", "2 bad-url", "3 bad-url", "4 bad-url"}},
 		{"bad host", "/a https://a%20b/\n/b https://h:1:2/\n/c https://h:70000/\n/d https://1.2.3/", 0, []string{"1 bad-url", "2 bad-url", "3 bad-url", "4 bad-url"}},
 		{"written as URL", "/a https:evil\n/b \\\\evil\n/c %2F%2Fevil\n/d javascript:x", 0, []string{"1 bad-url", "2 bad-url", "3 bad-url", "4 bad-url"}},
+		{"a bad host comes last, and counts as seen", "/a https://a%20b/ 404\n/b https://h:1:2/ 200\n/c //\n/c /d\n/e/* //1.2.3/index", 0, []string{"1 bad-status", "2 proxy-absolute", "3 bad-url", "4 duplicate", "5 loop"}},
 		{"status", "/a /b 0301\n/c /d 301.0\n/e /f +301\n/g /h 404", 0, []string{"1 bad-status", "2 bad-status", "3 bad-status", "4 bad-status"}},
 		{"NUL", "/a\x00 /b\n/c /d\x00\n/ok /x", 1, []string{"1 control-character", "2 control-character"}},
 		{"invalid UTF-8", "/a\xff /b\n/ok /x\n# \xff\n/ok2 /x # \xff", 2, []string{"1 invalid-utf8"}},
@@ -159,6 +160,7 @@ func TestCollidingRuleEndsTheTable(t *testing.T) {
 func TestRedirectTo(t *testing.T) {
 	for to, want := range map[string]string{
 		"/.//evil.example": "/evil.example", "/a/../b?#": "/b", "/é?é#é": "/%C3%A9?%C3%A9#%C3%A9", "https://h": "https://h/", "//h": "//h", "//h/../x": "//h/x", "https:////h?x": "https://h/?x",
+		"https://h//x": "https://h/x", "https://h///x": "https://h//x", "https://h/x//y": "https://h/x//y", "//h//x": "//h//x", "//é#é": "//%C3%A9#%C3%A9", "//h?#": "//h", "//h?x": "//h?x",
 	} {
 		r, report := ParseRedirects("/from "+to, Options{})
 		if r.Len() != 1 {
