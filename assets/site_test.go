@@ -15,7 +15,8 @@ import (
 // testSite is a Site together with the bytes that its Plans name.
 type testSite struct {
 	*Site
-	blobs map[manifest.Digest]string
+	blobs       map[manifest.Digest]string
+	oddStatuses []string // paths of rules that only the original takes
 }
 
 func newTestSite(t testing.TB, files map[string]string) testSite {
@@ -122,7 +123,9 @@ func siteFromDir(t testing.TB, dir string) testSite {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newRuledSite(t, files, ruleFiles["_redirects"], ruleFiles["_headers"])
+	s := newRuledSite(t, files, ruleFiles["_redirects"], ruleFiles["_headers"])
+	s.oddStatuses = oddStatuses(ruleFiles["_redirects"])
+	return s
 }
 
 func notUploaded(rel string) bool {

@@ -3,13 +3,14 @@ package rules
 import (
 	"bufio"
 	"encoding/json"
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
-const corpus = "../../testdata/conformance"
+var corpus = flag.String("corpus", "../../testdata/conformance", "the recorded sites, answers and vectors")
 
 // siteCase is a recorded answer of the original.
 type siteCase struct {
@@ -25,7 +26,7 @@ type siteCase struct {
 
 func readSiteCases(t *testing.T) []siteCase {
 	t.Helper()
-	f, err := os.Open(filepath.Join(corpus, "expected.jsonl"))
+	f, err := os.Open(filepath.Join(*corpus, "expected.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +57,7 @@ type site struct {
 func readSite(t *testing.T, name string) site {
 	t.Helper()
 	read := func(file string) string {
-		text, err := os.ReadFile(filepath.Join(corpus, "sites", name, "files", file))
+		text, err := os.ReadFile(filepath.Join(*corpus, "sites", name, "files", file))
 		if err != nil && !os.IsNotExist(err) {
 			t.Fatal(err)
 		}
@@ -65,7 +66,7 @@ func readSite(t *testing.T, name string) site {
 	var s site
 	s.redirects, _ = ParseRedirects(read(RedirectsFile), Options{})
 	s.headers, _ = ParseHeaders(read(HeadersFile), Options{})
-	_, err := os.Stat(filepath.Join(corpus, "sites", name, "functions"))
+	_, err := os.Stat(filepath.Join(*corpus, "sites", name, "functions"))
 	s.functions = err == nil || read(RoutesFile) != ""
 	return s
 }

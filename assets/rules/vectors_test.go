@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -99,7 +100,7 @@ func collides(source string) bool {
 
 func readVectors(t *testing.T) []vector {
 	t.Helper()
-	f, err := os.Open("../../testdata/conformance/vectors.jsonl")
+	f, err := os.Open(filepath.Join(*corpus, "vectors.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
