@@ -63,10 +63,17 @@ func (t template) constant() bool {
 func (t template) expand(dst []byte, c *captures, set uint8, room int) ([]byte, bool) {
 	end := len(dst) + room
 	for _, p := range t {
+		text := p.text
+		if p.capture >= 0 {
+			text = c.text(p.capture)
+		}
+		if len(text) > end-len(dst) { // found before it is copied: a long path may be too much for a hundred rules
+			return dst, false
+		}
 		if p.capture < 0 {
-			dst = append(dst, p.text...)
+			dst = append(dst, text...)
 		} else {
-			dst = appendEscaped(dst, c.text(p.capture), set)
+			dst = appendEscaped(dst, text, set)
 		}
 		if len(dst) > end {
 			return dst, false
