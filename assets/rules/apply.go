@@ -65,7 +65,7 @@ func (h *Headers) Apply(dst *Changes, host, path string) {
 }
 
 func (c *Changes) reset(names int) {
-	if cap(c.buf) > maxExpanded {
+	if cap(c.buf) > 2*maxExpanded { // append makes more room than is asked for
 		c.buf = nil
 	}
 	c.buf = c.buf[:0]

@@ -161,25 +161,37 @@ func BenchmarkApply(b *testing.B) {
 	}
 }
 
-// As many rules and fields as a file can have, all of which match.
+// As many rules and fields as a file can have, all of which match; with values that are written down, and with values that a
+// long path makes too long.
 func BenchmarkApplyHostile(b *testing.B) {
-	var file strings.Builder
-	for i := range 100 {
-		fmt.Fprintf(&file, "/%s*\n", strings.Repeat("a", i))
-		for j := range 250 {
-			fmt.Fprintf(&file, "X-%d: %d\n", i*250+j, j)
-		}
+	for name, c := range map[string]struct {
+		fields      int // of each of 100 rules
+		value, path string
+	}{
+		"constant":        {250, "%d", "/" + strings.Repeat("a", 100)},
+		"too-long":        {200, ":splat", "/" + strings.Repeat("a", 8000)},
+		"too-long-at-end": {4, strings.Repeat(":splat", 330), "/" + strings.Repeat("a", 300)},
+	} {
+		b.Run("values="+name, func(b *testing.B) {
+			var file strings.Builder
+			for i := range 100 {
+				fmt.Fprintf(&file, "/%s*\n", strings.Repeat("a", i))
+				for j := range c.fields {
+					fmt.Fprintf(&file, "X-%d: %s\n", i*c.fields+j, strings.ReplaceAll(c.value, "%d", fmt.Sprint(j)))
+				}
+			}
+			h, report := ParseHeaders(file.String(), Options{})
+			if len(report.Problems) > 0 {
+				b.Fatal(report.Problems[0])
+			}
+			var changes Changes
+			b.ReportAllocs()
+			for b.Loop() {
+				h.Apply(&changes, "h", c.path)
+			}
+			b.ReportMetric(float64(len(changes.List)), "fields")
+		})
 	}
-	h, report := ParseHeaders(file.String(), Options{})
-	if len(report.Problems) > 0 {
-		b.Fatal(report.Problems[0])
-	}
-	var c Changes
-	b.ReportAllocs()
-	for b.Loop() {
-		h.Apply(&c, "h", "/"+strings.Repeat("a", 100))
-	}
-	b.ReportMetric(float64(len(c.List)), "fields")
 }
 
 func BenchmarkCompile(b *testing.B) {

@@ -165,6 +165,23 @@ func TestValuesAreSafe(t *testing.T) {
 	}
 }
 
+// A file can have thousands of values that a long path makes too long: copying them would take half a second.
+func TestWhatIsTooLongIsNotCopied(t *testing.T) {
+	c := captures{path: "/" + strings.Repeat("a", 8000)}
+	c.spans[0] = span{1, int32(len(c.path))}
+	long := newTemplate(strings.Repeat(":splat", 9), []string{"splat"})
+	if out, ok := long.expand([]byte("kept"), &c, inValue, maxExpanded); ok || cap(out) > 8 || string(out) != "kept" {
+		t.Errorf("%v, %d bytes in room for %d", ok, len(out), cap(out))
+	}
+	if out, ok := long.expand(nil, &c, inValue, 9*8000); !ok || len(out) != 9*8000 {
+		t.Errorf("%v, %d bytes", ok, len(out))
+	}
+	c.path = "/" + strings.Repeat("é", 4000) // of as many bytes, each of which is escaped
+	if out, ok := long.expand([]byte("kept"), &c, inValue, 9*8000); ok {
+		t.Errorf("%d bytes", len(out))
+	}
+}
+
 // What one use leaves behind must not reach the next, nor a smaller site.
 func TestChangesAreReused(t *testing.T) {
 	big, _ := ParseHeaders("/*\n  X-A: :splat\n  X-B: 1\n  X-B: 2\n  X-C: 1\n", Options{})

@@ -59,27 +59,36 @@ func (t template) constant() bool {
 }
 
 // expand appends t with its placeholders replaced, and what they hold escaped for where it goes; room is how much may
-// be appended.
+// be appended. What is too long is found before any of it is copied: a file can have thousands of values that are.
 func (t template) expand(dst []byte, c *captures, set uint8, room int) ([]byte, bool) {
+	if t.length(c) > room {
+		return dst, false
+	}
 	end := len(dst) + room
 	for _, p := range t {
-		text := p.text
-		if p.capture >= 0 {
-			text = c.text(p.capture)
-		}
-		if len(text) > end-len(dst) { // found before it is copied: a long path may be too much for a hundred rules
-			return dst, false
-		}
 		if p.capture < 0 {
-			dst = append(dst, text...)
+			dst = append(dst, p.text...)
 		} else {
-			dst = appendEscaped(dst, text, set)
+			dst = appendEscaped(dst, c.text(p.capture), set)
 		}
 		if len(dst) > end {
 			return dst, false
 		}
 	}
 	return dst, true
+}
+
+// length is that of the expansion before anything is escaped.
+func (t template) length(c *captures) int {
+	n := 0
+	for _, p := range t {
+		if p.capture < 0 {
+			n += len(p.text)
+		} else {
+			n += len(c.text(p.capture))
+		}
+	}
+	return n
 }
 
 func (t template) weight() int64 {
