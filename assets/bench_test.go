@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 
 	"berth/assets/httpsem"
@@ -149,6 +150,26 @@ func BenchmarkPlanWithRules(b *testing.B) {
 			b.ReportAllocs()
 			var p Plan
 			req := Request{Method: "GET", Target: target, Host: "docs.example", AcceptEncoding: "gzip, deflate, br, zstd"}
+			for b.Loop() {
+				s.Plan(&p, &req)
+			}
+		})
+	}
+}
+
+// As many fields as a file of rules can name, all of which change.
+func BenchmarkPlanOfManyFields(b *testing.B) {
+	for _, n := range []int{240, 24_000} {
+		var headers strings.Builder
+		headers.WriteString("/*\n")
+		for i := range n {
+			fmt.Fprintf(&headers, "X-%d: 1\n", i)
+		}
+		s := newRuledSite(b, map[string]string{"/a": "x"}, "", headers.String())
+		b.Run(fmt.Sprintf("fields=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			var p Plan
+			req := Request{Method: "GET", Target: "/a", Host: "docs.example"}
 			for b.Loop() {
 				s.Plan(&p, &req)
 			}

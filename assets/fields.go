@@ -1,6 +1,9 @@
 package assets
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // vary names the request fields that the response depends on, unless a rule has named them. One field line more is as
 // good as one more member (RFC 9110 §5.3).
@@ -39,9 +42,20 @@ func (p *Plan) add(name string, value []byte) {
 	}
 }
 
-// remove drops every field of a name, in its canonical spelling.
-func (p *Plan) remove(name string) {
-	p.removeAll(func(has string) bool { return has == name })
+// removeOf drops the fields of a name, in its canonical spelling, among the first n, and says how many they were. Rules can
+// change thousands of names: looking through all fields for each of them would take seconds.
+func (p *Plan) removeOf(n int, name string) (removed int) {
+	for i := n - 1; i >= 0; i-- {
+		if p.Fields[i].Name != name {
+			continue
+		}
+		removed++
+		p.Fields = slices.Delete(p.Fields, i, i+1)
+		if p.Trace != nil {
+			p.Trace.Origins = slices.Delete(p.Trace.Origins, i, i+1)
+		}
+	}
+	return removed
 }
 
 func (p *Plan) removeAll(is func(name string) bool) {

@@ -9,6 +9,7 @@ func (s *Site) applyHeaders(dst *Plan, req *Request, path string) {
 		lines = s.traceHeaders(dst, req, path)
 	}
 	s.headers.Apply(&dst.changes, req.Host, path)
+	own := len(dst.Fields) // those before the rules': a rule replaces no other rule's, as every name is changed once
 	for i := range dst.changes.List {
 		c := &dst.changes.List[i]
 		if why := dst.whyNot(c.Name, c.Add, c.Value); why != "" {
@@ -18,7 +19,7 @@ func (s *Site) applyHeaders(dst *Plan, req *Request, path string) {
 			continue
 		}
 		if c.Replace {
-			dst.remove(c.Name)
+			own -= dst.removeOf(own, c.Name)
 		}
 		if !c.Add {
 			continue
