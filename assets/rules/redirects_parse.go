@@ -169,10 +169,16 @@ func parseStatus(token string) (int, bool) {
 	return 0, false
 }
 
-// leadsToIndex recognises /* /index.html and its like.
+// leadsToIndex recognises /* /index.html and its like, as the original does, for which the dot is any character.
 func leadsToIndex(from, to string) bool {
-	return (strings.HasSuffix(from, "/") || strings.HasSuffix(from, "/*")) &&
-		(strings.HasSuffix(to, "/index") || strings.HasSuffix(to, "/index.html"))
+	if !strings.HasSuffix(from, "/") && !strings.HasSuffix(from, "/*") {
+		return false
+	}
+	if strings.HasSuffix(to, "/index") {
+		return true
+	}
+	page, ok := strings.CutSuffix(to, "html")
+	return ok && page != "" && strings.HasSuffix(page[:len(page)-1], "/index")
 }
 
 func (p *redirectParser) keep(rule redirect, els []element) {

@@ -42,6 +42,8 @@ func TestRedirectProblems(t *testing.T) {
 		{"bad host", "/a https://a%20b/\n/b https://h:1:2/\n/c https://h:70000/\n/d https://1.2.3/", 0, []string{"1 bad-url", "2 bad-url", "3 bad-url", "4 bad-url"}},
 		{"written as URL", "/a https:evil\n/b \\\\evil\n/c %2F%2Fevil\n/d javascript:x", 0, []string{"1 bad-url", "2 bad-url", "3 bad-url", "4 bad-url"}},
 		{"a bad host comes last, and counts as seen", "/a https://a%20b/ 404\n/b https://h:1:2/ 200\n/c //\n/c /d\n/e/* //1.2.3/index", 0, []string{"1 bad-status", "2 proxy-absolute", "3 bad-url", "4 duplicate", "5 loop"}},
+		{"to an index page", "/a/* /index.html\n/b/ /x/index\n/c/* /indexXhtml\n/d/* /index_html?x\n/e/* /Xindex\n/f/* /index.htm\n/g/* /indexhtml\n/h/* html\n/i /index.html", 5,
+			[]string{"1 loop", "2 loop", "3 loop", "8 bad-url"}},
 		{"status", "/a /b 0301\n/c /d 301.0\n/e /f +301\n/g /h 404", 0, []string{"1 bad-status", "2 bad-status", "3 bad-status", "4 bad-status"}},
 		{"NUL", "/a\x00 /b\n/c /d\x00\n/ok /x", 1, []string{"1 control-character", "2 control-character"}},
 		{"invalid UTF-8", "/a\xff /b\n/ok /x\n# \xff\n/ok2 /x # \xff", 2, []string{"1 invalid-utf8"}},

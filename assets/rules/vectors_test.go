@@ -56,9 +56,6 @@ var deliberate = []struct {
 	{"a status is written in digits: what else JavaScript takes for the number is refused", false, func(v *vector) bool {
 		return v.Type == "redirects" && regexp.MustCompile(`(?m)\s(0[xXbBoO]\w+|[+]\d+|0\d+|\d+\.0*|[\d.]+[eE]\d+)\s*$`).MatchString(v.Input)
 	}},
-	{"the dot of /index.html is a dot: /indexXhtml is no index page", false, func(v *vector) bool {
-		return v.Type == "redirects" && regexp.MustCompile(`/index[^.]html\b`).MatchString(v.Input)
-	}},
 	{"^ is percent-encoded, as newer URL parsers do and as the request's path has it", false, func(v *vector) bool {
 		return strings.ContainsRune(v.Input, '^') || strings.ContainsRune(v.Rule, '^')
 	}},
