@@ -3,6 +3,7 @@ package hints
 import (
 	"bytes"
 	"strings"
+	"unicode/utf8"
 )
 
 // Append appends the Link field of an entry. The targets of a document with a <base> are written with the origin, as
@@ -31,10 +32,10 @@ func (l *Listing) Append(dst []byte, entry int, scheme, authority string) []byte
 
 // isValue checks a value as far as it must be for it to stand in a field and for Append.
 func isValue(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] >= 0x7f {
+	for _, r := range s {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
 			return false
 		}
 	}
-	return len(s) > 2 && s[0] == '<' && !strings.HasSuffix(s, "<")
+	return len(s) > 2 && s[0] == '<' && !strings.HasSuffix(s, "<") && utf8.ValidString(s)
 }

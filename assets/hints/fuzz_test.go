@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // What Parse returns can stand in a field, is bounded, and survives everything that it goes through later.
@@ -40,9 +41,9 @@ func FuzzParse(f *testing.F) {
 
 // checkValue takes a value apart by the grammar it promises.
 func checkValue(t *testing.T, value string) {
-	for i := range len(value) {
-		if value[i] < ' ' || value[i] > '~' {
-			t.Fatalf("%q has a byte that no field may have", value)
+	for _, r := range value {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r == utf8.RuneError {
+			t.Fatalf("%q has a character that no field may have", value)
 		}
 	}
 	for rest, more := value, true; more; {

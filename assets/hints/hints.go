@@ -34,7 +34,7 @@ type Options struct {
 
 // Found is what a document says about other documents.
 type Found struct {
-	// Link is the value of the Link field: visible ASCII and spaces. "" is none.
+	// Link is the value of the Link field: UTF-8 without controls. "" is none.
 	Link string
 	// Based says that the document has a <base href>. Link then holds resolved targets, of which those on the document's
 	// own server are written without its origin; Listing.Append puts it in front.

@@ -39,7 +39,7 @@ func (d *document) format(l link) (value string, atOrigin, ok bool) {
 }
 
 // verbatim is a target as it was written, but for what must not be in a field or would end the target: a URL parser drops
-// line ends and tabs, and writes the rest with percent signs itself.
+// line ends and tabs, and writes the rest with percent signs itself. What is not ASCII stays, in UTF-8, as in the original.
 func verbatim(href string) string {
 	var b strings.Builder
 	for _, r := range href {
@@ -47,7 +47,7 @@ func verbatim(href string) string {
 		case r == '\t' || r == '\n' || r == '\r':
 		case r == 0: // HTML §13.2.5.36
 			escape(&b, utf8.RuneError)
-		case r < ' ' || r >= 0x7f || strings.ContainsRune(`<>"`, r):
+		case r < ' ' || r >= 0x7f && r < 0xa0 || r == utf8.RuneError || strings.ContainsRune(`<>"`, r):
 			escape(&b, r)
 		default:
 			b.WriteRune(r)
