@@ -88,11 +88,16 @@ type Plan struct {
 	// Page says that a document answers, whose parts the browser will ask for: the one that the path is for or the shell of a
 	// single-page application, with 200 or with 304, which keeps its type to itself; or a 404.html.
 	Page bool
+	// Fixed says that of the request nothing counted but its method and path (without the query), NoIndex, NoCORS, what
+	// Accept-Encoding accepts (httpsem.Acceptance.Class) and If-None-Match, and that the status is 200 or 304: who asks for the
+	// same with the same, and sends no Authorization and no other condition or range, gets the same plan of this Site.
+	Fixed bool
 	// KeptSource is the number of the earlier deployment whose file answers; 0: none.
 	KeptSource uint64
 	// Trace, if it is set, is filled with how the plan came about. It survives reuse; nil costs nothing.
 	Trace *Trace
 
+	ruled bool // a rule of _redirects matches, whatever came of it
 	// fallback says that a single-page application answers for a path that has no file.
 	fallback bool
 	encoded  bool // Accept-Encoding has a say: the file, or page of absence, is stored in a content coding, or is refused

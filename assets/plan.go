@@ -51,6 +51,7 @@ func (s *Site) answer(dst *Plan, req *Request, path, query string) {
 	case found:
 		dst.from = fromFile
 		s.serve(dst, req, s.file(r.entry))
+		dst.Fixed = s.fixed(dst, req, r.entry)
 	case moved:
 		dst.from = fromMove
 		dst.Status = http.StatusPermanentRedirect
@@ -59,6 +60,12 @@ func (s *Site) answer(dst *Plan, req *Request, path, query string) {
 		dst.Missing = true
 		s.answerMissing(dst, req, path)
 	}
+}
+
+// fixed is for Plan.Fixed, where a file answers.
+func (s *Site) fixed(dst *Plan, req *Request, entry int) bool {
+	return (dst.Status == http.StatusOK || dst.Status == http.StatusNotModified) && !dst.ruled &&
+		!req.Authorization && req.Range == "" && !s.headers.OfHosts() && !s.hints.Based(entry)
 }
 
 // answerMissing answers for a path that the deployment has no file for. A page that is still open may want what an
@@ -118,7 +125,7 @@ func (p *Plan) reset() {
 		p.Fields = make([]Field, 0, fieldsHint)
 	}
 	p.Status, p.Fields, p.Body, p.Head = 0, p.Fields[:0], Body{}, false
-	p.Missing, p.Page, p.KeptSource = false, false, 0
+	p.Missing, p.Page, p.Fixed, p.ruled, p.KeptSource = false, false, false, false, 0
 	p.fallback, p.encoded, p.scratch = false, false, p.scratch[:0]
 	p.from = fromRedirect
 	p.Trace.reset()

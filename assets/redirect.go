@@ -16,6 +16,7 @@ func (s *Site) redirect(dst *Plan, req *Request, path, query string) (next strin
 		}
 		return path, false
 	}
+	dst.ruled = true
 	start, rule := len(dst.scratch), s.redirects.Rule(n)
 	dst.asked = rules.Request{Scheme: req.Scheme, Host: req.Host, Path: path, Query: query}
 	if dst.scratch, ok = s.redirects.Answer(dst.scratch, n, &dst.asked); !ok {

@@ -1,6 +1,9 @@
 package httpsem
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // maxCodings bounds the elements of an Accept-Encoding field that are read, empty ones included (§5.6.1.2 asks for "a
 // reasonable number" of those). Browsers send at most five.
@@ -79,6 +82,24 @@ func (a *Acceptance) Set() (s EncodingSet) {
 		}
 	}
 	return s
+}
+
+// Class stands for all that Set and Select see of a: fields of one class have the same outcome for any file. There are 150 classes,
+// where there are fields without end.
+func (a *Acceptance) Class() (class uint16) {
+	for _, w := range a.weights {
+		rank := uint16(0) // refused; else one more than the number of lower weights that are not
+		if w != refused {
+			rank = 1
+			for i, other := range a.weights {
+				if other != refused && other < w && !slices.Contains(a.weights[:i], other) {
+					rank++
+				}
+			}
+		}
+		class = class<<3 | rank
+	}
+	return class
 }
 
 // Select chooses the representation to send: of those acceptable the one of the highest weight, at equal weight the

@@ -50,6 +50,9 @@ func (h *Headers) Len() int {
 	return len(h.blocks)
 }
 
+// OfHosts says that some rules are for certain hosts only.
+func (h *Headers) OfHosts() bool { return h != nil && len(h.ofHost) > 0 }
+
 // Rule returns the n-th rule, in the order in which they apply: that of the file, but that the last of several blocks
 // for the same path stands for all of them, in the place of the first.
 func (h *Headers) Rule(n int) HeaderRule { return h.blocks[n].HeaderRule }

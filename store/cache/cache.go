@@ -22,6 +22,11 @@ type Options[K comparable, V any] struct {
 	Aside         func(V) bool
 	AsideCapacity int64 // bound on the sum of their weights, > 0 if Aside is set
 
+	// Released is told once of each value that a fill made, when the cache does not hold it or holds it no more: for values that
+	// something must be done about, such as open files. Whoever was given the value may still have it. It runs on the
+	// goroutine that brought it about, without the cache's lock. nil: nobody is told.
+	Released func(V)
+
 	// Inline says that fills are short and cannot be interrupted: the caller who starts one runs it on its own goroutine, and
 	// stays until it returns. Otherwise that happens only if that caller's ctx can never be done.
 	Inline bool
@@ -38,6 +43,7 @@ type Cache[K comparable, V any] struct {
 	segs    []*segment[K, V] // the ordinary one and, with Options.Aside, the one aside
 	flights map[K]*flight[V] // fills that a new caller may join: neither doomed nor abandoned
 	counts  counts
+	left    []V // values that left, for Options.Released
 }
 
 const (
@@ -60,6 +66,9 @@ func New[K comparable, V any](o Options[K, V]) (*Cache[K, V], error) {
 		s, err := newSegment[K, V](capacity, o.slots(capacity))
 		if err != nil {
 			return nil, err
+		}
+		if o.Released != nil {
+			s.left = func(e *entry[K, V]) { c.left = append(c.left, e.value) }
 		}
 		c.segs = append(c.segs, s)
 	}
@@ -114,7 +123,7 @@ func (c *Cache[K, V]) Get(k K) (V, bool) {
 // Drop removes k from both tiers, and dooms a fill of k under way.
 func (c *Cache[K, V]) Drop(k K) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.unlock()
 	for _, s := range c.segs {
 		s.drop(k)
 	}
@@ -126,7 +135,7 @@ func (c *Cache[K, V]) Drop(k K) {
 // DropAll does it for every key.
 func (c *Cache[K, V]) DropAll() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.unlock()
 	c.doomAll()
 	for _, s := range c.segs {
 		s.clear()
@@ -136,10 +145,20 @@ func (c *Cache[K, V]) DropAll() {
 // DropAside removes every value that is kept aside, and dooms all fills: which of them would have been aside is not known yet.
 func (c *Cache[K, V]) DropAside() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.unlock()
 	c.doomAll()
 	for _, s := range c.segs[1:] {
 		s.clear()
+	}
+}
+
+// unlock gives up mu and tells of the values that left under it.
+func (c *Cache[K, V]) unlock() {
+	left := c.left
+	c.left = nil
+	c.mu.Unlock()
+	for _, v := range left {
+		c.o.Released(v)
 	}
 }
 

@@ -58,14 +58,20 @@ func (c *Cache[K, V]) newEntry(h uint64, k K, v V) *entry[K, V] {
 // finish keeps e, unless the flight is doomed or e is nil, and releases the waiters. Keeping comes first: who was released must find it.
 func (c *Cache[K, V]) finish(k K, f *flight[V], e *entry[K, V]) {
 	c.mu.Lock()
+	kept := false
 	if !f.doomed {
 		delete(c.flights, k)
 		if e != nil {
-			c.counts.evicted += c.segmentOf(e).add(e)
+			var evicted uint64
+			evicted, kept = c.segmentOf(e).add(e)
+			c.counts.evicted += evicted
 		}
 	}
+	if e != nil && !kept && c.o.Released != nil {
+		c.left = append(c.left, e.value)
+	}
 	done := f.done // nobody joins from here on
-	c.mu.Unlock()
+	c.unlock()
 	if f.cancel != nil {
 		f.cancel()
 	}

@@ -26,6 +26,8 @@ type world struct {
 	backing [modelKeys]int
 	gates   []chan string // of fills under way: each takes two, before and after it reads
 
+	made map[version]int // of each, how many a fill has made and the cache has not let go
+
 	floor [modelKeys]int // the version that was current when the key was last dropped
 	loads []*modelLoad
 }
@@ -54,11 +56,18 @@ func newWorld(t *rapid.T) *world {
 		// A key changes sides as its value changes.
 		o.Aside, o.AsideCapacity = func(v version) bool { return (v.key+v.n)%2 == 0 }, 3
 	}
+	w := &world{t: t, made: map[version]int{}}
+	o.Released = func(v version) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.made[v]--
+	}
 	c, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &world{t: t, c: c}
+	w.c = c
+	return w
 }
 
 func (w *world) key() int { return rapid.IntRange(0, modelKeys-1).Draw(w.t, "key") }
@@ -79,6 +88,9 @@ func (w *world) fill(k int) (version, error) {
 	case "panic":
 		panic("fill panics")
 	}
+	w.mu.Lock()
+	w.made[v]++
+	w.mu.Unlock()
 	return v, nil
 }
 
@@ -170,6 +182,22 @@ func (w *world) check() {
 	}
 	w.loads = open
 	checkBounds(w.t, w.c)
+	w.checkReleased()
+}
+
+// checkReleased holds what the cache has against what it was given and has not let go.
+func (w *world) checkReleased() {
+	held := map[version]int{}
+	for _, s := range w.c.segs {
+		for _, e := range s.lru.Values() {
+			held[e.value]++
+		}
+	}
+	for v, n := range w.made {
+		if n != held[v] {
+			w.t.Fatalf("%d of %v were made and not released, %d are held", n, v, held[v])
+		}
+	}
 }
 
 type fataler interface{ Fatalf(string, ...any) }
@@ -228,6 +256,8 @@ func (w *world) finish() {
 	if len(w.c.flights) != 0 {
 		w.t.Fatalf("%d fills are still under way", len(w.c.flights))
 	}
+	w.c.DropAll()
+	w.checkReleased()
 }
 
 // bubbled hides Deadline from rapid: a test in a synctest bubble has none, and panics when asked.

@@ -28,6 +28,7 @@ type segment[K comparable, V any] struct {
 	tier     tier[K, V]
 	weight   int64
 	capacity int64
+	left     func(*entry[K, V]) // is told of what leaves; nil: nobody wants to know
 }
 
 func newSegment[K comparable, V any](capacity int64, slots int) (*segment[K, V], error) {
@@ -53,9 +54,9 @@ func (s *segment[K, V]) get(h uint64, k K) *entry[K, V] {
 
 // add keeps e, whose key is in no segment, and returns how many entries made room for it. One that could not fit
 // into an empty segment is not kept: it would push out everything and then itself.
-func (s *segment[K, V]) add(e *entry[K, V]) (evicted uint64) {
+func (s *segment[K, V]) add(e *entry[K, V]) (evicted uint64, kept bool) {
 	if e.weight > s.capacity {
-		return 0
+		return 0, false
 	}
 	s.lru.Add(e.key, e)
 	s.weight += e.weight
@@ -76,7 +77,7 @@ func (s *segment[K, V]) add(e *entry[K, V]) (evicted uint64) {
 		}
 	}
 	s.tier.put(e.hash, e)
-	return evicted
+	return evicted, true
 }
 
 func (s *segment[K, V]) drop(k K) {
@@ -87,9 +88,17 @@ func (s *segment[K, V]) drop(k K) {
 	s.lru.Remove(k)
 	s.weight -= e.weight
 	s.tier.remove(e)
+	if s.left != nil {
+		s.left(e)
+	}
 }
 
 func (s *segment[K, V]) clear() {
+	if s.left != nil {
+		for _, e := range s.lru.Values() {
+			s.left(e)
+		}
+	}
 	s.lru.Purge()
 	s.weight = 0
 	s.tier.clear()
