@@ -94,6 +94,7 @@ type Catalog struct {
 	targets  *cache.Cache[targetKey, *Target]
 	loading  *semaphore.Weighted
 	versions atomic.Uint64 // of projects that were read
+	loads    atomic.Uint64 // of deployments
 	corrupt  atomic.Uint64
 	partial  atomic.Uint64
 	noIndex  atomic.Uint64
@@ -112,6 +113,8 @@ type Deployment struct {
 	UUID     store.UUID
 	Branch   string
 	Settings store.SiteSettings // its own; Effective says what holds
+	// Content is never the same for two that answer otherwise, in one process.
+	Content uint64
 }
 
 // entry is a deployment, or the finding that it cannot be had.

@@ -40,7 +40,7 @@ func (c *Catalog) load(ctx context.Context, no store.DeploymentNo) (*entry, erro
 
 // found makes the entry of a site, and reports what it has to do without.
 func (c *Catalog) found(d store.Deployment, site *assets.Site, lacking error) *entry {
-	e := &entry{deployment: &Deployment{Site: site, No: d.No, Project: d.Project, UUID: d.UUID, Branch: d.Branch, Settings: d.Site}}
+	e := &entry{deployment: &Deployment{Site: site, No: d.No, Project: d.Project, UUID: d.UUID, Branch: d.Branch, Settings: d.Site, Content: c.loads.Add(1)}}
 	if lacking != nil {
 		c.partial.Add(1)
 		c.log.Error("deployment is served without its early hints or encoded forms", "deployment", d.No, "err", lacking)

@@ -17,6 +17,7 @@ func (s *Server) Serve(ln net.Listener) error {
 		return nil // a signal may come before the listener does
 	}
 	defer s.accepting.Done()
+	s.tendOnce.Do(func() { s.tending.Go(func() { s.files.tend(s.base) }) })
 	defer s.dropListener(ln)
 	var pause time.Duration
 	var last time.Time // end of the accept queue's time while draining
@@ -110,8 +111,18 @@ func (s *Server) serveConn(c *conn) {
 			c.Close()
 		}
 	}()
-	// The error is the client's doing, or was logged with its request.
-	_ = s.fast.ServeConn(c)
+	if c.raw == nil {
+		// The error is the client's doing, or was logged with its request.
+		_ = s.fast.ServeConn(c)
+		return
+	}
+	for c.await() {
+		c.visit()
+		if c.closed {
+			return
+		}
+	}
+	_ = c.Close()
 }
 
 // forget takes a closed connection out of all counts.

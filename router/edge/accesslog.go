@@ -56,6 +56,14 @@ func (l *accessLog) put(r *record) {
 	}
 }
 
+// take returns an empty record.
+func (l *accessLog) take() *record {
+	if r := l.spare.pop(); r != nil {
+		return r
+	}
+	return newRecord()
+}
+
 func (l *accessLog) recycle(r *record) {
 	r.reset()
 	l.spare.push(r) // if there is no room, it goes to the collector

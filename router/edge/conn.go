@@ -3,9 +3,11 @@ package edge
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -55,6 +57,15 @@ type conn struct {
 	readErr error // of the last Read, if it failed: fasthttp does not always wrap it
 
 	x *exchange // under way, or answered and not yet logged
+
+	// Of lane.go. Where raw is nil nc is no socket, and fasthttp has it from the first byte to the last.
+	raw    syscall.RawConn
+	ready  func(fd uintptr) bool // serveReady, made once
+	lane   *lane                 // nil: there is nothing to do
+	turn   turn                  // what serveReady found
+	given  bool                  // fasthttp has been given bytes in this visit
+	parked bool                  // fasthttp was told that there is no further request, and will close what goes on without it
+	asked  routing               // of the request that fasthttp is given
 }
 
 func (s *Server) newConn(nc net.Conn) *conn {
@@ -63,6 +74,12 @@ func (s *Server) newConn(nc net.Conn) *conn {
 		c.peer = a.AddrPort().Addr().Unmap().WithZone("")
 	}
 	c.trusted = s.trusts(c.peer)
+	if sc, ok := nc.(syscall.Conn); ok && !s.opts.PlainOnly {
+		if raw, err := sc.SyscallConn(); err == nil {
+			c.raw, c.ready = raw, c.serveReady
+			c.want = time.Now().Add(s.opts.HeaderTimeout)
+		}
+	}
 	return c
 }
 
@@ -70,7 +87,14 @@ func (s *Server) newConn(nc net.Conn) *conn {
 // wakes it by moving the deadline; it then looks at what it should wait for again.
 func (c *conn) Read(p []byte) (int, error) {
 	if !c.begun {
+		if c.given {
+			c.parked = true
+			return 0, io.EOF
+		}
 		c.received, c.used = 0, 0
+	}
+	if c.lane != nil {
+		return c.give(p)
 	}
 	for {
 		draining := c.srv.draining.Load()
@@ -169,11 +193,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	done := 0
 	for {
 		piece := p[done:min(done+writeChunk, len(p))]
-		timeout := c.srv.opts.WriteTimeout
-		if now := time.Now(); c.writeArmed.Sub(now) < timeout {
-			c.writeArmed = now.Add(timeout + timeout/4)
-			_ = c.nc.SetWriteDeadline(c.writeArmed)
-		}
+		c.armWrite()
 		n, err := c.nc.Write(piece)
 		done += n
 		if err != nil {
@@ -183,6 +203,15 @@ func (c *conn) Write(p []byte) (int, error) {
 		if done == len(p) {
 			return done, nil
 		}
+	}
+}
+
+// armWrite gives the client WriteTimeout from now, or up to a quarter more.
+func (c *conn) armWrite() {
+	timeout := c.srv.opts.WriteTimeout
+	if now := time.Now(); c.writeArmed.Sub(now) < timeout {
+		c.writeArmed = now.Add(timeout + timeout/4)
+		_ = c.nc.SetWriteDeadline(c.writeArmed) // fails on a closed connection only, as the write will
 	}
 }
 
@@ -207,7 +236,7 @@ func (c *conn) finish() {
 
 // Close ends the last exchange and the connection.
 func (c *conn) Close() error {
-	if c.closed {
+	if c.closed || c.parked {
 		return nil
 	}
 	c.closed = true
@@ -216,6 +245,7 @@ func (c *conn) Close() error {
 		c.linger()
 	}
 	err := c.nc.Close()
+	c.putLane()
 	c.srv.forget(c)
 	return err
 }

@@ -34,6 +34,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}()
 	err := s.wait(ctx, done)
 	s.cancel()
+	s.tending.Wait()
 	if s.access != nil {
 		err = errors.Join(err, s.access.close(logTime))
 	}

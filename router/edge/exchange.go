@@ -28,12 +28,26 @@ type exchange struct {
 	skew    skew
 	pinned  bool // serving is not that of the route
 	movedOn bool // the host does not serve that of the route any more
+	asked   routing
 	status  int
 	sent    int64 // bytes of body handed to the connection
 
+	body   []byte    // of the answer, if it is in memory
+	file   *openFile // with the body, if it is there
 	stream blobStream
 	text   []byte  // values of fields that are made here
 	record *record // nil: not logged
+}
+
+// routing is what the router said of a request before fasthttp had it.
+type routing struct {
+	done  bool
+	route router.Decision
+	err   error
+
+	loaded  bool
+	site    deployment
+	siteErr error
 }
 
 // begin makes the exchange of a request. It ends in finish, when fasthttp has written the answer or given up.
@@ -41,7 +55,8 @@ func (s *Server) begin(c *conn, ctx *fasthttp.RequestCtx) *exchange {
 	x := s.exchanges.Get().(*exchange)
 	x.client, x.counted, x.host, x.route, x.status, x.sent = c.peer, false, "", router.Decision{}, 0, 0
 	x.serving, x.pinned, x.plan.KeptSource = deployment{}, false, 0
-	x.record = nil
+	x.record, x.body = nil, nil
+	x.asked, c.asked = c.asked, routing{}
 	c.x = x
 	c.used += requestLength(&ctx.Request.Header)
 	if c.used < 0 {
@@ -81,7 +96,7 @@ func (s *Server) finish(c *conn, x *exchange) {
 		r.route.Deployment = x.answering()
 		s.access.put(r)
 	}
-	x.stream, x.serving = blobStream{}, deployment{} // or an idle exchange would keep a site in memory
+	x.stream, x.body, x.file, x.serving = blobStream{}, nil, nil, deployment{} // or an idle exchange would keep a site in memory
 	x.req.Kept = nil
 	if cap(x.head.joined) > 64<<10 {
 		x.head.joined = nil

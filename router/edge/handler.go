@@ -26,7 +26,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 		s.give(ctx, x, a)
 	}
 	// While draining, pipelined requests behind this one have been sent already: the last of them ends the connection.
-	if x.head.closes || s.draining.Load() && c.received-c.used <= c.blank {
+	if x.head.closes || s.draining.Load() && c.received-c.used <= c.blank && !c.moreRead() {
 		ctx.Response.Header.SetConnectionClose()
 	}
 }
@@ -48,7 +48,7 @@ func (s *Server) give(ctx *fasthttp.RequestCtx, x *exchange, a answer) {
 	head := ctx.IsHead()
 	a.render(&ctx.Response, head)
 	x.status, x.sent = a.status, a.bodyLen(head)
-	x.stream.used = false
+	x.stream.used, x.body = false, nil
 	if a.status == 400 {
 		s.stats.badRequests.Add(1)
 	}
@@ -154,7 +154,11 @@ func (s *Server) respond(x *exchange, ctx *fasthttp.RequestCtx) answer {
 	if a := s.plan(x); a.status != 0 {
 		return a
 	}
-	return s.render(x, ctx)
+	if a := s.render(x, ctx); a.status != 0 {
+		return a
+	}
+	s.keep(x, ctx)
+	return answer{}
 }
 
 // find resolves the host to a site. A deployment may be deleted between the two look-ups; then its route is gone or
@@ -162,7 +166,7 @@ func (s *Server) respond(x *exchange, ctx *fasthttp.RequestCtx) answer {
 func (s *Server) find(x *exchange) answer {
 	var failed error
 	for {
-		route, err := s.resolver.Resolve(s.base, &x.query)
+		route, err := s.resolve(x)
 		if errors.Is(err, router.ErrNoRoute) {
 			s.stats.unknownHosts.Add(1)
 			x.route = router.Decision{}
@@ -178,7 +182,7 @@ func (s *Server) find(x *exchange) answer {
 			return s.fault(x, internalError(), "site cannot be had", failed)
 		}
 		x.route = route
-		d, err := s.sites.deployment(s.base, route.Deployment)
+		d, err := s.load(x, route.Deployment)
 		if err == nil {
 			x.serving = d
 			return answer{}
@@ -188,6 +192,23 @@ func (s *Server) find(x *exchange) answer {
 		}
 		failed = err
 	}
+}
+
+// resolve asks the router, unless it was asked already.
+func (s *Server) resolve(x *exchange) (router.Decision, error) {
+	if x.asked.done {
+		x.asked.done = false
+		return x.asked.route, x.asked.err
+	}
+	return s.resolver.Resolve(s.base, &x.query)
+}
+
+func (s *Server) load(x *exchange, no store.DeploymentNo) (deployment, error) {
+	if x.asked.loaded && x.asked.route.Deployment == no {
+		x.asked.loaded = false
+		return x.asked.site, x.asked.siteErr
+	}
+	return s.sites.deployment(s.base, no)
 }
 
 // fault counts and logs what went wrong on our side, with its cause, which the client is not told.

@@ -1,6 +1,9 @@
 package edge
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // head holds the fields of a request that matter here and to the planner. Values are views of the request's bytes or of
 // joined; a field that is absent is "".
@@ -11,6 +14,7 @@ type head struct {
 	deploymentID      string
 	forwardedFor      string
 	forwardedProto    string
+	host              string
 	ifMatch           string
 	ifModifiedSince   string
 	ifNoneMatch       string
@@ -26,6 +30,8 @@ type head struct {
 	hasLength, hasTE  bool
 	hasAuthentication bool
 	closes            bool // Connection holds the close option
+	odd               bool // there is a control character, or a field by which fasthttp goes
+	hosts             int  // lines of Host
 
 	joined []byte // scratch for fields that came in several lines
 	joins  int
@@ -53,6 +59,7 @@ func (h *head) parse(raw []byte) bool {
 		if colon < 1 || !plainName(line[:colon]) {
 			return false // section 5.1 and, for a line that begins with white space, section 5.2
 		}
+		h.odd = h.odd || !plainText(line)
 		h.set(line[:colon], trimSpace(line[colon+1:]))
 		if h.joins > maxJoins {
 			return false
@@ -61,15 +68,22 @@ func (h *head) parse(raw []byte) bool {
 	return true
 }
 
-// plainName reports whether a name that fasthttp took for one has no white space in it.
+// plainName reports whether b is a token (RFC 9110 section 5.6.2).
 func plainName(b []byte) bool {
 	for _, c := range b {
-		if c <= ' ' {
+		if !inTokens[c] {
 			return false
 		}
 	}
 	return true
 }
+
+var inTokens = func() (in [256]bool) {
+	for c := byte(0x21); c < 0x7f; c++ {
+		in[c] = !strings.ContainsRune(`"(),/:;<=>?@[\]{}`, rune(c))
+	}
+	return in
+}()
 
 func trimSpace(b []byte) []byte {
 	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
@@ -84,12 +98,21 @@ func trimSpace(b []byte) []byte {
 // set stores a field that is of interest. The length of a name tells most of them apart before any is compared.
 func (h *head) set(name, value []byte) {
 	switch len(name) {
+	case 4:
+		if foldEqual(name, "host") {
+			h.host = view(value)
+			h.hosts++
+		}
 	case 5:
 		h.take(&h.rangeField, name, "range", value)
 	case 6:
-		h.take(&h.cookie, name, "cookie", value)
+		if !h.take(&h.cookie, name, "cookie", value) {
+			h.odd = h.odd || foldEqual(name, "expect")
+		}
 	case 7:
-		h.take(&h.referer, name, "referer", value)
+		if !h.take(&h.referer, name, "referer", value) {
+			h.odd = h.odd || foldEqual(name, "trailer")
+		}
 	case 8:
 		_ = h.take(&h.ifMatch, name, "if-match", value) || h.take(&h.ifRange, name, "if-range", value)
 	case 10:

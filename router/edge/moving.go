@@ -21,6 +21,7 @@ type deployment struct {
 	no       store.DeploymentNo
 	uuid     store.UUID
 	settings store.SiteSettings // its own
+	content  uint64             // see catalog.Deployment; 0: its answers are not prepared
 }
 
 // sites lets tests stand in planners of their own.
@@ -37,7 +38,7 @@ func (c compiledSites) deployment(ctx context.Context, no store.DeploymentNo) (d
 	if err != nil {
 		return deployment{}, err
 	}
-	return deployment{planner: d.Site, no: d.No, uuid: d.UUID, settings: d.Settings}, nil
+	return deployment{planner: d.Site, no: d.No, uuid: d.UUID, settings: d.Settings, content: d.Content}, nil
 }
 
 func (c compiledSites) settings(ctx context.Context, no store.ProjectNo) (*store.SiteSettings, error) {

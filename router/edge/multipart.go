@@ -16,11 +16,11 @@ func (s *Server) setParts(x *exchange, resp *fasthttp.Response) error {
 	if err := checkParts(b); err != nil {
 		return err
 	}
-	stream := blobStream{srv: s, digest: b.Blob, parts: b.Parts, tail: b.Tail, used: true}
+	stream := blobStream{srv: s, digest: b.Blob, size: b.BlobSize, parts: b.Parts, tail: b.Tail, used: true}
 	var err error
 	if b.BlobSize > s.opts.BodyCacheMaxItem {
-		if stream.file, err = s.bodies.blobs.Open(b.Blob, b.BlobSize); err != nil {
-			return fmt.Errorf("open blob %v: %w", b.Blob, err)
+		if stream.file, err = s.files.get(s.base, b.Blob, b.BlobSize); err != nil {
+			return err
 		}
 	} else if stream.data, err = s.bodies.get(s.base, b.Blob, b.BlobSize); err != nil {
 		return err

@@ -60,9 +60,7 @@ func TestMultipartBodies(t *testing.T) {
 				if got, err := c.read(true); err != nil || got.all("Content-Length") != strconv.Itoa(want.Len()) || w.blobs.reads != reads {
 					t.Errorf("HEAD: %+v, %v", got, err)
 				}
-				if w.blobs.opened != w.blobs.closed {
-					t.Errorf("%d files opened, %d closed", w.blobs.opened, w.blobs.closed)
-				}
+				r.checkFiles(t, w, -1)
 				eventually(t, "bytes counted", func() bool { return r.Stats().BodyBytes == uint64(2*want.Len()) })
 			})
 		}
@@ -122,9 +120,7 @@ func TestMultipartCutShort(t *testing.T) {
 	}
 	eventually(t, "counted", func() bool { s := r.Stats(); return s.BadBlobs == 1 && s.Faults == 1 })
 	eventually(t, "closed", func() bool { return r.Stats().OpenConns == 0 })
-	if w.blobs.opened != 1 || w.blobs.closed != 1 {
-		t.Errorf("%d files opened, %d closed", w.blobs.opened, w.blobs.closed)
-	}
+	r.checkFiles(t, w, 1)
 }
 
 // A client that takes nothing is cut off, and costs no open file.
@@ -135,9 +131,7 @@ func TestMultipartToAStalledClient(t *testing.T) {
 	r := start(t, w, Options{WriteTimeout: 50 * time.Millisecond})
 	r.dial(t).send(get("a.example", "/"))
 	eventually(t, "connection closed", func() bool { s := r.Stats(); return s.Conns == 1 && s.OpenConns == 0 })
-	if w.blobs.opened != 1 || w.blobs.closed != 1 {
-		t.Errorf("%d files opened, %d closed", w.blobs.opened, w.blobs.closed)
-	}
+	r.checkFiles(t, w, 1)
 }
 
 func TestMultipartThatLies(t *testing.T) {

@@ -48,6 +48,14 @@ type Options struct {
 	BodyCache        int64
 	BodyCacheMaxItem int64
 
+	// AnswerCache bounds the bytes of answers that are kept whole, as they are sent to who asks for a file without further ado. A small
+	// body in it is often in BodyCache too, and then takes memory once.
+	AnswerCache int64
+	// OpenFiles bounds the files that are kept open to be sent from, beside those that are being sent.
+	OpenFiles int
+	// PlainOnly has fasthttp serve every request from the first byte to the last: for comparisons.
+	PlainOnly bool
+
 	// SkewMaxAge bounds skew protection, for sites that turned it on: how long a browser keeps to the deployment that answered
 	// its last navigation, and how long a deployment may be chosen after the host has moved on from it.
 	SkewMaxAge time.Duration
@@ -76,7 +84,9 @@ func Defaults() Options {
 		MaxConns:         10_000,
 		MaxConnsPerIP:    512,
 		BodyCache:        64 << 20,
-		BodyCacheMaxItem: 256 << 10,
+		BodyCacheMaxItem: 12 << 10,
+		AnswerCache:      64 << 20,
+		OpenFiles:        4096,
 		SkewMaxAge:       24 * time.Hour,
 		AccessLogRing:    8192,
 	}
@@ -103,6 +113,8 @@ func (o Options) withDefaults() (Options, error) {
 		bound("MaxConns", &o.MaxConns, d.MaxConns, 1, 1<<22),
 		bound("BodyCache", &o.BodyCache, d.BodyCache, 1<<10, 1<<50),
 		bound("BodyCacheMaxItem", &o.BodyCacheMaxItem, d.BodyCacheMaxItem, 1, 1<<30),
+		bound("AnswerCache", &o.AnswerCache, d.AnswerCache, 1<<10, 1<<50),
+		bound("OpenFiles", &o.OpenFiles, d.OpenFiles, 1, 1<<20),
 		bound("SkewMaxAge", &o.SkewMaxAge, d.SkewMaxAge, time.Minute, 30*24*time.Hour),
 		bound("AccessLogRing", &o.AccessLogRing, d.AccessLogRing, 2, 1<<20),
 	}

@@ -51,16 +51,28 @@ func (r *record) text(s span) []byte { return r.buf[s.from:s.to] }
 // reset empties the record but for its buffer.
 func (r *record) reset() { *r = record{buf: r.buf[:0]} }
 
+// noteGet makes the record of a plain request that is answered without fasthttp.
+func (s *Server) noteGet(c *conn, l *lane, target []byte, client netip.Addr, now time.Time) *record {
+	if s.access == nil {
+		return nil
+	}
+	r := s.access.take()
+	r.start, r.client, r.route = now, client, c.asked.route
+	r.host = r.keep(bytesOf(string(l.query.Host)), len(l.query.Host))
+	r.method = r.keep(bytesOf(fasthttp.MethodGet), maxLogMethod)
+	r.target = r.keep(target, maxLogTarget)
+	r.userAgent = r.keep(bytesOf(l.head.userAgent), maxLogField)
+	r.referer = r.keep(bytesOf(l.head.referer), maxLogField)
+	return r
+}
+
 // note begins the record of an exchange, while the request's bytes are there.
 func (s *Server) note(x *exchange, ctx *fasthttp.RequestCtx) {
 	if s.access == nil {
 		return
 	}
 	h := &ctx.Request.Header
-	r := s.access.spare.pop()
-	if r == nil {
-		r = newRecord()
-	}
+	r := s.access.take()
 	r.start = time.Now()
 	r.http10 = !h.IsHTTP11()
 	if len(h.RawHeaders()) > 0 { // else the head was refused, and fasthttp says "GET /"

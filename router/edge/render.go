@@ -34,7 +34,7 @@ func (s *Server) render(x *exchange, ctx *fasthttp.RequestCtx) answer {
 		h.SetContentLength(int(p.Body.Length)) // of 204 and 304, fasthttp announces none
 		return answer{}
 	}
-	if err := s.setBody(x, resp); err != nil {
+	if err := s.setBody(ctx.Conn().(*conn), x, resp); err != nil {
 		if errors.Is(err, blob.ErrNotFound) || errors.Is(err, blob.ErrCorrupt) {
 			s.stats.badBlobs.Add(1)
 		}
@@ -44,7 +44,7 @@ func (s *Server) render(x *exchange, ctx *fasthttp.RequestCtx) answer {
 }
 
 // setBody sets what the client will be sent, without copying it.
-func (s *Server) setBody(x *exchange, resp *fasthttp.Response) error {
+func (s *Server) setBody(c *conn, x *exchange, resp *fasthttp.Response) error {
 	b := &x.plan.Body
 	switch b.Kind {
 	case assets.BodyInline:
@@ -57,13 +57,14 @@ func (s *Server) setBody(x *exchange, resp *fasthttp.Response) error {
 			return fmt.Errorf("range %d+%d is not inside blob %v of %d bytes", b.Offset, b.Length, b.Blob, b.BlobSize)
 		}
 		if b.BlobSize > s.opts.BodyCacheMaxItem {
-			return s.setStream(x, resp)
+			return s.setStream(c, x, resp)
 		}
 		data, err := s.bodies.get(s.base, b.Blob, b.BlobSize)
 		if err != nil {
 			return err
 		}
-		resp.SetBodyRaw(data[b.Offset : b.Offset+b.Length])
+		x.body = data[b.Offset : b.Offset+b.Length]
+		resp.SetBodyRaw(x.body)
 	case assets.BodyMultipart:
 		return s.setParts(x, resp)
 	default:
@@ -74,13 +75,14 @@ func (s *Server) setBody(x *exchange, resp *fasthttp.Response) error {
 }
 
 // setStream sends a blob from its file. fasthttp closes the stream, whatever happens to the connection.
-func (s *Server) setStream(x *exchange, resp *fasthttp.Response) error {
+func (s *Server) setStream(c *conn, x *exchange, resp *fasthttp.Response) error {
 	b := &x.plan.Body
-	f, err := s.bodies.blobs.Open(b.Blob, b.BlobSize)
+	f, err := s.files.get(s.base, b.Blob, b.BlobSize)
 	if err != nil {
-		return fmt.Errorf("open blob %v: %w", b.Blob, err)
+		return err
 	}
-	x.stream = blobStream{srv: s, file: f, digest: b.Blob, off: b.Offset, left: b.Length, used: true}
+	x.file = f
+	x.stream = blobStream{conn: c, srv: s, file: f, digest: b.Blob, size: b.BlobSize, off: b.Offset, left: b.Length, used: true}
 	resp.SetBodyStream(&x.stream, int(b.Length))
 	return nil
 }

@@ -62,9 +62,7 @@ func TestBlobBodies(t *testing.T) {
 				if size <= bound && w.blobs.reads != 1 {
 					t.Errorf("a small blob was read %d times", w.blobs.reads)
 				}
-				if w.blobs.opened != w.blobs.closed {
-					t.Errorf("%d files opened, %d closed", w.blobs.opened, w.blobs.closed)
-				}
+				r.checkFiles(t, w, -1)
 				if s := r.Stats(); s.BodyBytes != uint64(3*part[1]) {
 					eventually(t, "bytes counted", func() bool { return r.Stats().BodyBytes == uint64(3*part[1]) })
 				}
@@ -92,9 +90,7 @@ func TestStreamCutShort(t *testing.T) {
 	if !strings.Contains(r.log.String(), "blob cannot be read") {
 		t.Errorf("log:\n%s", r.log.String())
 	}
-	if w.blobs.opened != 1 || w.blobs.closed != 1 {
-		t.Errorf("%d files opened, %d closed", w.blobs.opened, w.blobs.closed)
-	}
+	r.checkFiles(t, w, 1)
 }
 
 // A client that leaves in the middle costs neither an open file nor a log entry of ours.
@@ -110,9 +106,7 @@ func TestClientLeavesDuringStream(t *testing.T) {
 	}
 	c.Close()
 	eventually(t, "connection closed", func() bool { return r.Stats().OpenConns == 0 })
-	if w.blobs.opened != 1 || w.blobs.closed != 1 {
-		t.Errorf("%d files opened, %d closed", w.blobs.opened, w.blobs.closed)
-	}
+	r.checkFiles(t, w, 1)
 	if s := r.log.String(); s != "" {
 		t.Errorf("logged:\n%s", s)
 	}

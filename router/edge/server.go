@@ -50,6 +50,9 @@ type Server struct {
 	resolver router.Resolver
 	sites    sites
 	bodies   *bodies
+	files    *openFiles
+	answers  *answers
+	dates    dates
 	pins     *pins
 	now      func() time.Time
 	fast     *fasthttp.Server
@@ -63,6 +66,8 @@ type Server struct {
 
 	exchanges sync.Pool // *exchange
 	buffers   sync.Pool // *[]byte of copySize
+	lanes     sync.Pool // *lane
+	pushers   sync.Pool // *pusher
 
 	// base is given to every look-up. It belongs to the Server's life and not to a request's: a fill that one request
 	// began serves those that wait for it too, and fasthttp reuses its RequestCtx. Cancelled when draining is over.
@@ -78,6 +83,8 @@ type Server struct {
 	conns     map[*conn]struct{}
 	closed    bool
 
+	tendOnce  sync.Once
+	tending   sync.WaitGroup // files.tend
 	accepting sync.WaitGroup // accept loops
 	serving   sync.WaitGroup // connections
 }
@@ -117,6 +124,14 @@ func newServer(deps Deps, sites sites, opts Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make edge: %w", err)
 	}
+	files, err := newOpenFiles(deps.Blobs, opts.OpenFiles)
+	if err != nil {
+		return nil, fmt.Errorf("make edge: %w", err)
+	}
+	answers, err := newAnswers(opts.AnswerCache)
+	if err != nil {
+		return nil, fmt.Errorf("make edge: %w", err)
+	}
 	pins, err := newPins(deps.CookieSecret, opts.SkewMaxAge)
 	if err != nil {
 		return nil, fmt.Errorf("make edge: %w", err)
@@ -126,6 +141,8 @@ func newServer(deps Deps, sites sites, opts Options) (*Server, error) {
 		resolver:  deps.Resolver,
 		sites:     sites,
 		bodies:    bodies,
+		files:     files,
+		answers:   answers,
 		pins:      pins,
 		now:       time.Now,
 		faults:    faultLog{log: log},
@@ -134,6 +151,7 @@ func newServer(deps Deps, sites sites, opts Options) (*Server, error) {
 	}
 	s.slack = min(opts.HeaderTimeout, opts.IdleTimeout) / 8
 	s.exchanges.New = func() any { return new(exchange) }
+	s.lanes.New, s.pushers.New = s.newLane, newPusher
 	s.buffers.New = func() any { b := make([]byte, copySize); return &b }
 	s.base, s.cancel = context.WithCancel(context.Background())
 	if opts.MaxConnsPerIP > 0 {

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"bufio"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -67,10 +68,12 @@ func (b *bodies) load(ctx context.Context, g manifest.Digest, size int64) ([]byt
 // blobStream sends parts of an open blob, or of one in memory, with text between them. Once the head is out, a failing read
 // can only cut the connection, which is how the client learns that the body is incomplete.
 type blobStream struct {
+	conn   *conn // over which the file may go without being read here; nil: read it
 	srv    *Server
-	file   blob.File // nil: data has the blob
+	file   *openFile // nil: data has the blob
 	data   []byte
 	digest manifest.Digest
+	size   int64 // of the blob
 
 	text  []byte // comes first
 	off   int64  // then left bytes of the blob from here
@@ -85,6 +88,9 @@ type blobStream struct {
 
 // WriteTo is what fasthttp calls. Its own copying would go through 4 KiB at a time.
 func (b *blobStream) WriteTo(w io.Writer) (int64, error) {
+	if out, ok := w.(*bufio.Writer); ok && b.conn != nil && b.conn.raw != nil && b.file.fd >= 0 {
+		return b.sendFile(out)
+	}
 	buf := b.srv.buffers.Get().(*[]byte)
 	defer b.srv.buffers.Put(buf)
 	for {
@@ -102,6 +108,22 @@ func (b *blobStream) WriteTo(w io.Writer) (int64, error) {
 			return b.sent, err
 		}
 	}
+}
+
+// sendFile sends the rest of the file past out, which fasthttp writes to the connection through.
+func (b *blobStream) sendFile(out *bufio.Writer) (n int64, err error) {
+	if err = out.Flush(); err == nil {
+		n, err = b.conn.sendFile(b.file, b.off, b.left)
+	}
+	b.off, b.left, b.sent = b.off+n, b.left-n, b.sent+n
+	if err != nil {
+		b.failed = true
+		if err == io.ErrUnexpectedEOF {
+			b.srv.badBlob(b.digest, b.off, err)
+			b.srv.files.drop(b.digest, b.size)
+		}
+	}
+	return b.sent, err
 }
 
 // Read is here because a body stream must have it.
@@ -129,17 +151,23 @@ func (b *blobStream) readFile(p []byte) (int, error) {
 	if err == nil || err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
-	b.srv.stats.badBlobs.Add(1)
-	b.srv.stats.faults.Add(1)
-	b.srv.faults.report("blob cannot be read", "blob", b.digest.String(), "offset", b.off, "err", err)
+	b.srv.badBlob(b.digest, b.off, err)
+	b.srv.files.drop(b.digest, b.size)
 	return n, err
+}
+
+// badBlob counts and logs a blob that could not be sent in full.
+func (s *Server) badBlob(g manifest.Digest, off int64, err error) {
+	s.stats.badBlobs.Add(1)
+	s.stats.faults.Add(1)
+	s.faults.report("blob cannot be read", "blob", g.String(), "offset", off, "err", err)
 }
 
 func (b *blobStream) Close() error {
 	if b.file == nil {
 		return nil
 	}
-	err := b.file.Close()
+	b.file.unref()
 	b.file = nil
-	return err
+	return nil
 }

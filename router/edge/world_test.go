@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"testing"
 
 	"berth/assets"
 	"berth/assets/blob"
@@ -64,10 +65,10 @@ func (w *world) Resolve(_ context.Context, q *router.Query) (router.Decision, er
 func (w *world) deployment(_ context.Context, no store.DeploymentNo) (deployment, error) {
 	if w.load != nil {
 		p, err := w.load(no)
-		return deployment{planner: p, no: no}, err
+		return deployment{planner: p, no: no, content: uint64(no)}, err
 	}
 	if p, ok := w.sites[no]; ok {
-		d := deployment{planner: p, no: no}
+		d := deployment{planner: p, no: no, content: uint64(no)}
 		if id, ok := w.skewed[no]; ok {
 			d.uuid, d.settings.Skew = id, store.On
 		}
@@ -160,4 +161,15 @@ func text(body string) planner {
 		dst.Fields = append(dst.Fields[:0], assets.Field{Name: "Content-Type", Value: []byte("text/plain")})
 		dst.Body = assets.Body{Kind: assets.BodyInline, Inline: []byte(body), Length: int64(len(body))}
 	})
+}
+
+// checkFiles makes sure that files are held open by nobody but the cache of open files, and that opened of them were; -1: any number.
+func (r *running) checkFiles(t *testing.T, w *world, opened int) {
+	t.Helper()
+	r.files.cache.DropAll()
+	w.blobs.mu.Lock()
+	defer w.blobs.mu.Unlock()
+	if w.blobs.opened != w.blobs.closed || opened >= 0 && w.blobs.opened != opened {
+		t.Errorf("%d files opened, %d closed", w.blobs.opened, w.blobs.closed)
+	}
 }

@@ -1,0 +1,171 @@
+package edge
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"hash/maphash"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"berth/assets"
+	"berth/assets/httpsem"
+	"berth/assets/manifest"
+	"berth/store/cache"
+)
+
+const (
+	// maxPreparedPath and maxNoneMatch bound what of a request becomes part of a key.
+	maxPreparedPath = 1024
+	maxNoneMatch    = 64
+
+	// preparedCost is what a prepared answer costs beside its bytes, about.
+	preparedCost = 400
+)
+
+// answers are whole answers to plain requests, as fasthttp wrote them the first time. An answer holds for all requests of its key:
+// only plans that depend on nothing else are kept (assets.Plan.Fixed), so that nothing has to be dropped when routes or settings
+// change, and what a key of a changed site would find is not asked for any more.
+type answers struct {
+	cache *cache.Cache[answerKey, *prepared]
+}
+
+// answerKey is what a prepared answer depends on. Made-up requests cannot make many: the path is that of a file, the query does not
+// count, there are 150 classes of Accept-Encoding, and a condition counts only if it is true.
+type answerKey struct {
+	content   uint64 // of the deployment (catalog.Deployment.Content)
+	path      string // as it was asked for, without the query
+	noneMatch string // the field If-None-Match
+	accepts   uint16
+	noIndex   bool
+	noCORS    bool
+}
+
+// prepared is an answer: head, but that the date in it is old, and a body, which is in memory or in a file. Nothing of it changes.
+type prepared struct {
+	status int
+	head   []byte
+	date   int    // where in head the value of Date is
+	body   []byte // nil: none, or it is the blob
+	blob   manifest.Digest
+	size   int64 // of the body
+}
+
+func (p *prepared) fromFile() bool { return p.body == nil && p.size > 0 }
+
+func newAnswers(capacity int64) (*answers, error) {
+	seed := maphash.MakeSeed()
+	c, err := cache.New(cache.Options[answerKey, *prepared]{
+		Hash: func(k answerKey) uint64 {
+			h := maphash.String(seed, k.path) ^ k.content*0x9e3779b97f4a7c15 ^ uint64(k.accepts)<<32
+			if k.noneMatch != "" {
+				h ^= maphash.String(seed, k.noneMatch) << 1
+			}
+			return h
+		},
+		Weight: func(k answerKey, p *prepared) int64 {
+			return int64(len(k.path) + len(k.noneMatch) + cap(p.head) + len(p.body) + preparedCost)
+		},
+		Capacity: capacity,
+		Slots:    int(min(max(capacity/(4<<10), 8<<10), 1<<22)),
+		Inline:   true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("answer cache: %w", err)
+	}
+	return &answers{cache: c}, nil
+}
+
+func (a *answers) get(k answerKey) *prepared {
+	p, _ := a.cache.Get(k)
+	return p
+}
+
+// keep prepares the answer of an exchange that has been rendered, if it is one that others will get too.
+func (s *Server) keep(x *exchange, ctx *fasthttp.RequestCtx) {
+	k, ok := s.keyOf(x, ctx)
+	if !ok {
+		return
+	}
+	if p := s.answers.get(k); p != nil {
+		return
+	}
+	p := s.prepare(x, &ctx.Response.Header)
+	if p == nil {
+		return
+	}
+	k.path, k.noneMatch = strings.Clone(k.path), strings.Clone(k.noneMatch)
+	_, _ = s.answers.cache.Load(s.base, k, func(context.Context) (*prepared, error) { return p, nil })
+}
+
+// keyOf is for requests that answerHere would have looked up: the answer to any other may have been brought about by something that a
+// key does not know.
+func (s *Server) keyOf(x *exchange, ctx *fasthttp.RequestCtx) (k answerKey, ok bool) {
+	p, h := &x.plan, &x.head
+	target := ctx.Request.Header.RequestURI()
+	switch {
+	case !p.Fixed, x.skew.on, x.serving.content == 0, !ctx.IsGet(), !ctx.Request.Header.IsHTTP11(), !h.plain():
+		return k, false
+	case target[0] != '/', !plainText(target), bytes.IndexByte(target, '#') >= 0:
+		return k, false
+	case h.ifNoneMatch != "" && (p.Status != fasthttp.StatusNotModified || len(h.ifNoneMatch) > maxNoneMatch || strings.IndexByte(h.ifNoneMatch, ',') >= 0):
+		return k, false
+	}
+	path := originPath(target)
+	if len(path) > maxPreparedPath {
+		return k, false
+	}
+	var accepts acceptClass
+	return answerKey{
+		content: x.serving.content, path: view(path), noneMatch: h.ifNoneMatch, accepts: accepts.of(h.acceptEncoding),
+		noIndex: x.req.NoIndex, noCORS: x.req.NoCORS,
+	}, true
+}
+
+// prepare takes down what fasthttp is about to send.
+func (s *Server) prepare(x *exchange, h *fasthttp.ResponseHeader) *prepared {
+	p := &prepared{status: x.plan.Status}
+	switch b := &x.plan.Body; {
+	case b.Kind == assets.BodyNone:
+	case b.Kind != assets.BodyBlob || b.Offset != 0 || b.Length != b.BlobSize:
+		return nil
+	case x.file != nil:
+		if x.file.fd < 0 {
+			return nil
+		}
+		p.blob, p.size = b.Blob, b.Length
+		h.SetContentLength(int(b.Length)) // as fasthttp will
+	default:
+		p.body, p.size = x.body, b.Length
+		h.SetContentLength(int(b.Length))
+	}
+	const name = "\r\nDate: "
+	p.head = bytes.Clone(h.Header())
+	at := bytes.Index(p.head, []byte(name))
+	if at < 0 || at+len(name)+dateLen > len(p.head) {
+		return nil
+	}
+	p.date = at + len(name)
+	return p
+}
+
+// acceptClass remembers the class of the last Accept-Encoding that was asked for: nearly always it is the same again.
+type acceptClass struct {
+	field [64]byte
+	n     uint8
+	known bool
+	class uint16
+}
+
+func (a *acceptClass) of(field string) uint16 {
+	if a.known && string(a.field[:a.n]) == field {
+		return a.class
+	}
+	accepted := httpsem.ParseAcceptEncoding(field)
+	class := accepted.Class()
+	if len(field) <= len(a.field) {
+		a.n, a.known, a.class = uint8(copy(a.field[:], field)), true, class
+	}
+	return class
+}

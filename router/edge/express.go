@@ -1,0 +1,129 @@
+package edge
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+	"time"
+
+	"berth/assets/catalog"
+	"berth/router"
+	"berth/router/hostkey"
+	"berth/store"
+)
+
+// answerHere answers a request whose head is raw, and reports whether it did. What it leaves alone is fasthttp's: whatever is not a
+// plain GET, is not well-formed to the letter, or has no prepared answer.
+func (c *conn) answerHere(fd uintptr, l *lane, raw []byte) bool {
+	s := c.srv
+	target, fields, ok := plainGet(raw)
+	if !ok || len(target) > s.opts.MaxTargetBytes || s.draining.Load() || !l.head.parse(fields) || !l.head.plain() {
+		return false
+	}
+	p := s.lookUp(c, l, target)
+	if p == nil {
+		return false
+	}
+	client := c.peer
+	if c.trusted {
+		client = s.client(c.peer, l.head.forwardedFor)
+		if s.requests != nil && !s.trusts(client) {
+			if !s.requests.take(client) {
+				return false // which says so
+			}
+			defer s.requests.put(client)
+		}
+	}
+	c.answerPrepared(fd, l, p, target, client)
+	return true
+}
+
+// answerPrepared sends an answer, counts it and logs it.
+func (c *conn) answerPrepared(fd uintptr, l *lane, p *prepared, target []byte, client netip.Addr) {
+	s, now := c.srv, time.Now()
+	c.want = now.Add(s.opts.IdleTimeout)
+	r := s.noteGet(c, l, target, client, now)
+	sent := c.sendPrepared(fd, l, p, now)
+	c.shard.answered(p.status, sent)
+	if r != nil {
+		r.duration = time.Since(now)
+		r.status, r.bytes, r.aborted = p.status, sent, c.failed
+		s.access.put(r)
+	}
+	c.asked.done = false
+}
+
+// lookUp finds the prepared answer of a request; nil: there is none. What the router says is kept for fasthttp's handler, so that a
+// request which is not answered here is routed once all the same: routers count, sample and compare.
+func (s *Server) lookUp(c *conn, l *lane, target []byte) *prepared {
+	authority := l.head.host
+	host, err := hostkey.Canonical(authority)
+	if err != nil {
+		return nil
+	}
+	path := originPath(target)
+	l.query = router.Query{Host: host, Path: view(path), Port: portOf(authority, "http")}
+	route, err := s.resolver.Resolve(s.base, &l.query)
+	c.asked = routing{done: true, route: route, err: err}
+	if err != nil || route.Kind != store.RouteSite {
+		return nil
+	}
+	d, err := s.sites.deployment(s.base, route.Deployment)
+	c.asked.loaded, c.asked.site, c.asked.siteErr = true, d, err
+	if err != nil || d.content == 0 {
+		return nil
+	}
+	project, err := s.sites.settings(s.base, route.Project)
+	if err != nil {
+		return nil
+	}
+	settings := catalog.Effective(d.settings, *project)
+	if settings.Skew == store.On && route.Class != store.ClassDeployment {
+		return nil
+	}
+	return s.answers.get(answerKey{
+		content: d.content, path: view(path), noneMatch: l.head.ifNoneMatch, accepts: l.accepts.of(l.head.acceptEncoding),
+		noIndex: route.Flags&store.FlagNoIndex != 0, noCORS: settings.CORS == store.Off,
+	})
+}
+
+// plain says that a request has no field that makes its answer other than a prepared one, and none that fasthttp has to see to.
+func (h *head) plain() bool {
+	return h.hosts == 1 && !h.odd && !h.closes && !h.hasLength && !h.hasTE && !h.hasAuthentication &&
+		h.rangeField == "" && h.deploymentID == ""
+}
+
+// plainGet takes a head apart that is of the form that browsers send, and nothing that needs interpretation: a GET of HTTP/1.1 of an
+// origin-form target without white space or fragment.
+func plainGet(raw []byte) (target, fields []byte, ok bool) {
+	const method, version = "GET ", " HTTP/1.1\r"
+	end := bytes.IndexByte(raw, '\n')
+	if end < len(method)+1+len(version) || string(raw[:len(method)]) != method || string(raw[end-len(version):end]) != version {
+		return nil, nil, false
+	}
+	target, fields = raw[len(method):end-len(version)], raw[end+1:]
+	if target[0] != '/' || !plainText(target) || bytes.IndexByte(target, ' ') >= 0 || bytes.IndexByte(target, '#') >= 0 {
+		return nil, nil, false
+	}
+	return target, fields, true
+}
+
+// plainText reports that b has no control character, eight bytes at a time (the exact tests "has a byte less than n" and "has a zero
+// byte" of Sean Anderson's Bit Twiddling Hacks).
+func plainText(b []byte) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for len(b) >= 8 {
+		v := binary.LittleEndian.Uint64(b)
+		del := v ^ 0x7f*ones
+		if ((v-0x20*ones)&^v|(del-ones)&^del)&highs != 0 {
+			return false
+		}
+		b = b[8:]
+	}
+	for _, c := range b {
+		if c < 0x20 || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}

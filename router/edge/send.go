@@ -1,0 +1,150 @@
+package edge
+
+import (
+	"io"
+	"runtime"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+// rawRead and rawWrite are for sockets that do not block: they do not tell Go's scheduler of the call.
+func rawRead(fd uintptr, p []byte) (int, syscall.Errno) {
+	n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+	return int(n), errno
+}
+
+// rawWrite sends p, with MSG_MORE if more follows, so that the two share a packet.
+func rawWrite(fd uintptr, p []byte, flags uintptr) (int, syscall.Errno) {
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
+		flags|syscall.MSG_NOSIGNAL, 0, 0)
+	return int(n), errno
+}
+
+// sendPrepared sends an answer, or puts it with those that wait, and returns how many bytes of its body that were. If not all could be
+// sent, c.failed is set.
+func (c *conn) sendPrepared(fd uintptr, l *lane, p *prepared, now time.Time) int64 {
+	if len(p.head)+len(p.body) > cap(l.out)-len(l.out) && !c.flush(fd, l) {
+		return 0
+	}
+	from := len(l.out)
+	l.out = append(l.out, p.head...) // may grow it: a head has up to 64 KiB
+	c.srv.dates.put(l.out[from+p.date:], now)
+	switch {
+	case p.fromFile():
+		return c.sendBlob(fd, l, p)
+	case len(p.body) <= cap(l.out)-len(l.out):
+		l.out = append(l.out, p.body...)
+		return p.size
+	}
+	if !c.sendWaiting(fd, l, syscall.MSG_MORE) || !c.sendNow(fd, p.body, 0) {
+		return 0
+	}
+	return p.size
+}
+
+// flush sends what waits.
+func (c *conn) flush(fd uintptr, l *lane) bool {
+	return len(l.out) == 0 || c.sendWaiting(fd, l, 0)
+}
+
+func (c *conn) sendWaiting(fd uintptr, l *lane, flags uintptr) bool {
+	out := l.out
+	l.out = l.out[:0]
+	return c.sendNow(fd, out, flags)
+}
+
+// sendNow sends b, waiting for the client only if it must.
+func (c *conn) sendNow(fd uintptr, b []byte, flags uintptr) bool {
+	n, errno := rawWrite(fd, b, flags)
+	switch {
+	case n == len(b):
+		return true
+	case errno == 0, errno == syscall.EAGAIN, errno == syscall.EINTR:
+		_, err := c.Write(b[max(n, 0):])
+		return err == nil
+	}
+	c.failed = true
+	return false
+}
+
+// sendBlob sends what waits, and a blob after it, from its file.
+func (c *conn) sendBlob(fd uintptr, l *lane, p *prepared) int64 {
+	f, err := c.srv.files.get(c.srv.base, p.blob, p.size)
+	if err != nil {
+		// Nothing has been promised yet: without what waits there is no answer, and the client may ask again.
+		c.srv.badBlob(p.blob, 0, err)
+		c.failed = true
+		return 0
+	}
+	defer f.unref()
+	if !c.sendWaiting(fd, l, syscall.MSG_MORE) {
+		return 0
+	}
+	n, err := c.sendFile(f, 0, p.size)
+	if err != nil {
+		c.failed = true
+		if err == io.ErrUnexpectedEOF { // the file that was opened is not what it was
+			c.srv.files.drop(p.blob, p.size)
+			c.srv.badBlob(p.blob, n, err)
+		}
+	}
+	return n
+}
+
+// pusher sends part of a file to a connection, as its client takes it.
+type pusher struct {
+	c        *conn
+	fd       int
+	off, end int64
+	due      int64 // when off comes here, the client has another WriteTimeout
+	err      error
+
+	ready func(fd uintptr) bool // push, made once
+}
+
+func newPusher() any {
+	p := &pusher{}
+	p.ready = p.push
+	return p
+}
+
+// sendFile sends n bytes of a file from off, without copying them through this process. It returns how many it sent; the error is
+// io.ErrUnexpectedEOF if the file has fewer.
+func (c *conn) sendFile(f *openFile, off, n int64) (int64, error) {
+	p := c.srv.pushers.Get().(*pusher)
+	defer c.srv.pushers.Put(p)
+	p.c, p.fd, p.off, p.end, p.due, p.err = c, f.fd, off, off+n, off+writeChunk, nil
+	c.armWrite()
+	err := c.raw.Write(p.ready)
+	runtime.KeepAlive(f)
+	if p.err != nil {
+		err = p.err
+	}
+	p.c = nil
+	return p.off - off, err
+}
+
+// push sends what the socket has room for. It returns false to be called again when there is more room.
+func (p *pusher) push(fd uintptr) bool {
+	for p.off < p.end {
+		// Not a raw call: the file's pages may have to come from the disk.
+		n, err := syscall.Sendfile(int(fd), p.fd, &p.off, int(min(p.end-p.off, 1<<30)))
+		switch {
+		case err == syscall.EINTR:
+		case err == syscall.EAGAIN:
+			if p.off >= p.due {
+				p.due = p.off + writeChunk
+				p.c.armWrite()
+			}
+			return false
+		case err != nil:
+			p.err = err
+			return true
+		case n == 0:
+			p.err = io.ErrUnexpectedEOF
+			return true
+		}
+	}
+	return true
+}
