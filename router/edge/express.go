@@ -45,6 +45,7 @@ func (c *conn) answerPrepared(fd uintptr, l *lane, p *prepared, target []byte, c
 	r := s.noteGet(c, l, target, client, now)
 	sent := c.sendPrepared(fd, l, p, now)
 	c.shard.answered(p.status, sent)
+	c.shard.prepared.Add(1)
 	if r != nil {
 		r.duration = time.Since(now)
 		r.status, r.bytes, r.aborted = p.status, sent, c.failed

@@ -16,20 +16,26 @@ import (
 // openFile is an open blob that several answers share. It is closed when nobody holds it any more.
 type openFile struct {
 	blob.File
-	fd     int // -1: it is no file of the system's
-	opened time.Time
-	refs   atomic.Int64
+	fd   int // -1: it is no file of the system's
+	refs atomic.Int64
+	all  *openFiles
 }
 
-func newOpenFile(f blob.File) *openFile {
-	o := &openFile{File: f, fd: -1, opened: time.Now()}
-	if sys, ok := f.(interface{ OSFile() *os.File }); ok {
+// openNow opens a blob that no cache holds yet; its only hold is the caller's.
+func (f *openFiles) openNow(g manifest.Digest, size int64) (*openFile, error) {
+	b, err := f.blobs.Open(g, size)
+	if err != nil {
+		return nil, err
+	}
+	o := &openFile{File: b, fd: -1, all: f}
+	if sys, ok := b.(interface{ OSFile() *os.File }); ok {
 		if raw, err := sys.OSFile().SyscallConn(); err == nil {
 			_ = raw.Control(func(fd uintptr) { o.fd = int(fd) }) // good until Close, which comes after the last unref
 		}
 	}
 	o.refs.Store(1)
-	return o
+	f.open.Add(1)
+	return o, nil
 }
 
 // ref reports false if the file is closed already.
@@ -49,6 +55,7 @@ func (o *openFile) ref() bool {
 func (o *openFile) unref() {
 	if o.refs.Add(-1) == 0 {
 		_ = o.Close()
+		o.all.open.Add(-1)
 	}
 }
 
@@ -58,6 +65,7 @@ func (o *openFile) unref() {
 type openFiles struct {
 	blobs Blobs
 	cache *cache.Cache[fileKey, *openFile]
+	open  atomic.Int64 // files that are open, in the cache or out of it
 }
 
 // fileKey has the size in it because it is a claim until the file has been opened.
@@ -91,24 +99,14 @@ func (f *openFiles) get(ctx context.Context, g manifest.Digest, size int64) (*op
 
 // load is apart from get so that its closure costs a hit nothing.
 func (f *openFiles) load(ctx context.Context, g manifest.Digest, size int64) (*openFile, error) {
-	o, err := f.cache.Load(ctx, fileKey{g, size}, func(context.Context) (*openFile, error) {
-		b, err := f.blobs.Open(g, size)
-		if err != nil {
-			return nil, err
-		}
-		return newOpenFile(b), nil
-	})
+	o, err := f.cache.Load(ctx, fileKey{g, size}, func(context.Context) (*openFile, error) { return f.openNow(g, size) })
+	if err == nil && !o.ref() { // it left the cache before we had it
+		o, err = f.openNow(g, size)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open blob %v: %w", g, err)
 	}
-	if o.ref() {
-		return o, nil
-	}
-	b, err := f.blobs.Open(g, size)
-	if err != nil {
-		return nil, fmt.Errorf("open blob %v: %w", g, err)
-	}
-	return newOpenFile(b), nil // it had left the cache before we had it
+	return o, nil
 }
 
 // drop has a file opened anew.

@@ -11,6 +11,7 @@ type Stats struct {
 	Requests     [6]uint64 // by hundreds of the status; [0] is for those that got none
 	BodyBytes    uint64    // of answers, without heads
 	Pinned       uint64    // answers of a deployment that skew protection chose instead of the host's
+	Prepared     uint64    // answers that had been prepared
 	Kept         uint64    // answers with files that the host's deployment lacks and an earlier one had
 	UnknownHosts uint64    // 404s for want of a route
 	BadRequests  uint64    // 400s of the edge itself
@@ -27,7 +28,9 @@ type Stats struct {
 	LogDropped uint64 // requests that found the ring full
 	LogErrors  uint64 // failed writes of the access log
 
-	Bodies cache.Stats
+	Bodies  cache.Stats
+	Answers cache.Stats // those that are prepared
+	Files   cache.Stats // those that are open
 }
 
 const counterShards = 16
@@ -38,7 +41,8 @@ type counterShard struct {
 	bytes    atomic.Uint64
 	pinned   atomic.Uint64
 	kept     atomic.Uint64
-	_        [128 - 9*8]byte
+	prepared atomic.Uint64
+	_        [128 - 10*8]byte
 }
 
 func (c *counterShard) answered(status int, bytes int64) {
@@ -69,7 +73,7 @@ func (s *Server) Stats() Stats {
 		BadBlobs: c.badBlobs.Load(), Panics: c.panics.Load(),
 		Conns: c.conns.Load(), ConnsRefused: c.refusedConns.Load(),
 		OpenConns: s.open.Load(), Draining: s.draining.Load(),
-		Bodies: s.bodies.cache.Stats(),
+		Bodies: s.bodies.cache.Stats(), Answers: s.answers.cache.Stats(), Files: s.files.cache.Stats(),
 	}
 	for i := range c.shards {
 		for class := range out.Requests {
@@ -78,6 +82,7 @@ func (s *Server) Stats() Stats {
 		out.BodyBytes += c.shards[i].bytes.Load()
 		out.Pinned += c.shards[i].pinned.Load()
 		out.Kept += c.shards[i].kept.Load()
+		out.Prepared += c.shards[i].prepared.Load()
 	}
 	if s.access != nil {
 		out.LogLines, out.LogDropped, out.LogErrors = s.access.lines.Load(), s.access.dropped.Load(), s.access.errors.Load()

@@ -26,6 +26,7 @@ type world struct {
 	hosts map[string]router.Decision
 	sites map[store.DeploymentNo]planner
 	blobs *memBlobs
+	disk  Blobs // instead of blobs
 
 	skewed  map[store.DeploymentNo]store.UUID      // deployments with skew protection, and their IDs
 	targets map[store.DeploymentNo]*catalog.Target // what was served before them
@@ -35,7 +36,11 @@ type world struct {
 }
 
 func (w *world) deps(log *slog.Logger) Deps {
-	return Deps{Resolver: w, Blobs: w.blobs, CookieSecret: [32]byte{1}, Log: log}
+	d := Deps{Resolver: w, Blobs: w.blobs, CookieSecret: [32]byte{1}, Log: log}
+	if w.disk != nil {
+		d.Blobs = w.disk
+	}
+	return d
 }
 
 var errTest = errors.New("made by the test")
