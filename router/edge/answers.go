@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"strings"
+	"sync/atomic"
 
 	"github.com/valyala/fasthttp"
 
@@ -28,7 +29,8 @@ const (
 // only plans that depend on nothing else are kept (assets.Plan.Fixed), so that nothing has to be dropped when routes or settings
 // change, and what a key of a changed site would find is not asked for any more.
 type answers struct {
-	cache *cache.Cache[answerKey, *prepared]
+	cache   *cache.Cache[answerKey, *prepared]
+	unknown atomic.Pointer[prepared] // for every host that is not known; nil: nobody asked for one yet
 }
 
 // answerKey is what a prepared answer depends on. Made-up requests cannot make many: the path is that of a file, the query does not
@@ -91,12 +93,24 @@ func (s *Server) keep(x *exchange, ctx *fasthttp.RequestCtx) {
 	if p := s.answers.get(k); p != nil {
 		return
 	}
-	p := s.prepare(x, &ctx.Response.Header)
+	p := x.prepare(&ctx.Response.Header)
 	if p == nil {
 		return
 	}
 	k.path, k.noneMatch = strings.Clone(k.path), strings.Clone(k.noneMatch)
 	_, _ = s.answers.cache.Load(s.base, k, func(context.Context) (*prepared, error) { return p, nil })
+}
+
+// keepUnknown prepares the answer for hosts that are not known: strangers can ask for those without end.
+func (s *Server) keepUnknown(x *exchange, ctx *fasthttp.RequestCtx) {
+	if s.answers.unknown.Load() != nil || !ctx.IsGet() || !ctx.Request.Header.IsHTTP11() || !x.head.plain() {
+		return
+	}
+	a := unknownHost()
+	if p := prepare(a.status, &ctx.Response.Header, len(a.body)); p != nil {
+		p.body = []byte(a.body)
+		s.answers.unknown.Store(p)
+	}
 }
 
 // keyOf is for requests that answerHere would have looked up: the answer to any other may have been brought about by something that a
@@ -124,24 +138,28 @@ func (s *Server) keyOf(x *exchange, ctx *fasthttp.RequestCtx) (k answerKey, ok b
 }
 
 // prepare takes down what fasthttp is about to send.
-func (s *Server) prepare(x *exchange, h *fasthttp.ResponseHeader) *prepared {
-	p := &prepared{status: x.plan.Status}
-	switch b := &x.plan.Body; {
-	case b.Kind == assets.BodyNone:
-	case b.Kind != assets.BodyBlob || b.Offset != 0 || b.Length != b.BlobSize:
-		return nil
-	case x.file != nil:
-		if x.file.fd < 0 {
-			return nil
-		}
-		p.blob, p.size = b.Blob, b.Length
-		h.SetContentLength(int(b.Length)) // as fasthttp will
-	default:
-		p.body, p.size = x.body, b.Length
-		h.SetContentLength(int(b.Length))
+func (x *exchange) prepare(h *fasthttp.ResponseHeader) *prepared {
+	b := &x.plan.Body
+	if b.Kind == assets.BodyNone {
+		return prepare(x.plan.Status, h, -1)
 	}
+	if b.Kind != assets.BodyBlob || b.Offset != 0 || b.Length != b.BlobSize || x.file != nil && x.file.fd < 0 {
+		return nil
+	}
+	p := prepare(x.plan.Status, h, int(b.Length))
+	if p != nil {
+		p.body, p.blob = x.body, b.Blob
+	}
+	return p
+}
+
+// prepare is for a body of that size, or none if it is negative. It returns nil if the head has no date.
+func prepare(status int, h *fasthttp.ResponseHeader, size int) *prepared {
+	if size >= 0 {
+		h.SetContentLength(size) // as fasthttp will
+	}
+	p := &prepared{status: status, head: bytes.Clone(h.Header()), size: int64(max(size, 0))}
 	const name = "\r\nDate: "
-	p.head = bytes.Clone(h.Header())
 	at := bytes.Index(p.head, []byte(name))
 	if at < 0 || at+len(name)+dateLen > len(p.head) {
 		return nil

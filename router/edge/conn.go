@@ -59,13 +59,14 @@ type conn struct {
 	x *exchange // under way, or answered and not yet logged
 
 	// Of lane.go. Where raw is nil nc is no socket, and fasthttp has it from the first byte to the last.
-	raw    syscall.RawConn
-	ready  func(fd uintptr) bool // serveReady, made once
-	lane   *lane                 // nil: there is nothing to do
-	turn   turn                  // what serveReady found
-	given  bool                  // fasthttp has been given bytes in this visit
-	parked bool                  // fasthttp was told that there is no further request, and will close what goes on without it
-	asked  routing               // of the request that fasthttp is given
+	raw      syscall.RawConn
+	ready    func(fd uintptr) bool // serveReady, made once
+	lane     *lane                 // nil: there is nothing to do
+	turn     turn                  // what serveReady found
+	draining bool                  // the server was when await last looked
+	given    bool                  // fasthttp has been given bytes in this visit
+	parked   bool                  // fasthttp was told that there is no further request, and will close what goes on without it
+	asked    routing               // of the request that fasthttp is given
 }
 
 func (s *Server) newConn(nc net.Conn) *conn {

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/valyala/fasthttp"
+
 	"berth/assets/catalog"
 	"berth/router"
 	"berth/router/hostkey"
@@ -43,6 +45,9 @@ func (c *conn) answerPrepared(fd uintptr, l *lane, p *prepared, target []byte, c
 	s, now := c.srv, time.Now()
 	c.want = now.Add(s.opts.IdleTimeout)
 	r := s.noteGet(c, l, target, client, now)
+	if p.status == fasthttp.StatusNotFound {
+		s.stats.unknownHosts.Add(1)
+	}
 	sent := c.sendPrepared(fd, l, p, now)
 	c.shard.answered(p.status, sent)
 	c.shard.prepared.Add(1)
@@ -51,7 +56,7 @@ func (c *conn) answerPrepared(fd uintptr, l *lane, p *prepared, target []byte, c
 		r.status, r.bytes, r.aborted = p.status, sent, c.failed
 		s.access.put(r)
 	}
-	c.asked.done = false
+	c.asked = routing{} // or an idle connection would keep a site in memory
 }
 
 // lookUp finds the prepared answer of a request; nil: there is none. What the router says is kept for fasthttp's handler, so that a
@@ -66,6 +71,9 @@ func (s *Server) lookUp(c *conn, l *lane, target []byte) *prepared {
 	l.query = router.Query{Host: host, Path: view(path), Port: portOf(authority, "http")}
 	route, err := s.resolver.Resolve(s.base, &l.query)
 	c.asked = routing{done: true, route: route, err: err}
+	if err == router.ErrNoRoute {
+		return s.answers.unknown.Load()
+	}
 	if err != nil || route.Kind != store.RouteSite {
 		return nil
 	}

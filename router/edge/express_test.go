@@ -286,7 +286,7 @@ func TestPreparedAnswersSizes(t *testing.T) {
 				} {
 					requests = append(requests, "GET "+target+" HTTP/1.1\r\nHost: a.example\r\n"+extra+"\r\n")
 				}
-				requests = append(requests, "HEAD "+target+" HTTP/1.1\r\nHost: a.example\r\n\r\n", "GET "+target+" HTTP/1.1\r\nHost: A.Example.:80\r\n\r\n",
+				requests = append(requests, get("b.example", target), "HEAD "+target+" HTTP/1.1\r\nHost: a.example\r\n\r\n", "GET "+target+" HTTP/1.1\r\nHost: A.Example.:80\r\n\r\n",
 					"GET http://a.example"+target+" HTTP/1.1\r\nHost: b.example\r\n\r\n", "GET "+target+" HTTP/1.1\r\nhost:a.example\r\n\r\n", "\r\n\r\n"+get("a.example", target))
 			}
 			compareTwins(t, fast, plain, thrice(requests))

@@ -20,10 +20,15 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	x := s.begin(c, ctx)
 	defer s.rescue(ctx, x)
 	s.note(x, ctx)
-	if a := s.check(c, x, ctx); a.status != 0 {
+	a := s.check(c, x, ctx)
+	if a.status == 0 {
+		a = s.respond(x, ctx)
+	}
+	if a.status != 0 {
 		s.give(ctx, x, a)
-	} else if a := s.respond(x, ctx); a.status != 0 {
-		s.give(ctx, x, a)
+	}
+	if a == unknownHost() {
+		s.keepUnknown(x, ctx)
 	}
 	// While draining, pipelined requests behind this one have been sent already: the last of them ends the connection.
 	if x.head.closes || s.draining.Load() && c.received-c.used <= c.blank && !c.moreRead() {

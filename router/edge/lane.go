@@ -52,13 +52,13 @@ const (
 // request is fasthttp's.
 func (c *conn) await() bool {
 	for {
-		draining := c.srv.draining.Load()
+		c.draining = c.srv.draining.Load()
 		until := c.want
-		if draining {
+		if c.draining {
 			until = c.lastCallAt()
 		}
 		c.arm(until)
-		if !draining && c.srv.draining.Load() {
+		if !c.draining && c.srv.draining.Load() {
 			continue // our deadline may have overwritten the wake-up
 		}
 		c.turn = waits
@@ -182,10 +182,11 @@ func (c *conn) serveReady(fd uintptr) bool {
 	}
 }
 
-// wait moves the deadline on before the connection is idle again. It reports true if something changed meanwhile.
+// wait moves the deadline on before the connection is idle again. It reports true if draining began meanwhile: then another deadline
+// holds, and await sets it.
 func (c *conn) wait() bool {
-	if c.srv.draining.Load() {
-		return true
+	if c.draining {
+		return false
 	}
 	c.arm(c.want)
 	return c.srv.draining.Load()
