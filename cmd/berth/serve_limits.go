@@ -26,7 +26,10 @@ func addEdgeFlags(f *pflag.FlagSet, s *server.Settings) {
 	f.IntVar(&e.MaxConns, "max-conns", e.MaxConns, "open connections")
 	f.IntVar(&e.MaxConnsPerIP, "max-conns-per-ip", e.MaxConnsPerIP, "open connections of one client address; negative for no bound")
 	f.Var(byteSize[int64]{&e.BodyCache}, "body-cache", "memory for the contents of files")
-	f.Var(byteSize[int64]{&e.BodyCacheMaxItem}, "body-cache-max-item", "largest file that is kept in memory")
+	f.Var(byteSize[int64]{&e.BodyCacheMaxItem}, "body-cache-max-item", "largest file that is kept in memory; larger ones are sent from the disk")
+	f.Var(byteSize[int64]{&e.AnswerCache}, "answer-cache", "memory for answers that are kept whole")
+	f.IntVar(&e.OpenFiles, "open-files", e.OpenFiles, "files kept open to be sent from")
+	f.BoolVar(&e.PlainOnly, "plain", false, "prepare no answers and keep no connection waiting outside of fasthttp: for comparisons")
 	f.DurationVar(&e.SkewMaxAge, "skew-max-age", e.SkewMaxAge, "time that pages keep to their deployment, on sites with skew protection; 1m to 720h")
 	f.IntVar(&e.AccessLogRing, "access-log-ring", e.AccessLogRing, "requests that may wait to be logged; more are dropped and counted")
 }

@@ -104,7 +104,7 @@ func TestEveryLimitHasItsFlag(t *testing.T) {
 	c := newServeCommand(&app{})
 	for _, name := range []string{
 		"HeaderTimeout", "ReadTimeout", "WriteTimeout", "IdleTimeout", "DrainGrace", "MaxHeaderBytes", "MaxTargetBytes", "MaxBodyBytes",
-		"MaxConns", "MaxConnsPerIP", "BodyCache", "BodyCacheMaxItem", "AccessLogRing",
+		"MaxConns", "MaxConnsPerIP", "BodyCache", "BodyCacheMaxItem", "AnswerCache", "OpenFiles", "AccessLogRing",
 		"MaxFileBytes", "MaxFiles", "MaxManifestBytes", "MaxUploadBytes", "MaxUploadFiles", "MaxBundleBytes", "MaxRuleFileBytes", "MaxParts",
 		"MaxJSONBytes", "MaxConcurrentCalls", "BodyTimeout", "UploadTokenTTL", "SweepGrace", "MaxEnvVars", "MaxEnvVarBytes",
 		"MaxSettingsBytes", "MaxTokens", "MaxDomains", "DomainTimeout",

@@ -65,6 +65,7 @@ func Run(ctx context.Context, s Settings, out Output) error {
 		listeners.close()
 		return errors.Join(err, closeLog(file))
 	}
+	c.warnOfFewFiles(log)
 	r := &running{checked: c, node: n, listeners: listeners, log: log, accessFile: file}
 	return errors.Join(r.run(ctx, out), closeLog(file))
 }
