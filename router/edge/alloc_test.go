@@ -3,6 +3,7 @@
 package edge
 
 import (
+	"bytes"
 	"io"
 	"net/netip"
 	"strings"
@@ -62,6 +63,47 @@ func TestLoopbackAllocatesNothing(t *testing.T) {
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
+}
+
+// From memory, and from a file.
+func TestPreparedAnswersAllocateNothing(t *testing.T) {
+	for _, size := range []int{1 << 10, 100 << 10} {
+		w, dir := diskWorld(t)
+		w.add("a.example", compileSite(t, dir, files{"/f": strings.Repeat("x", size)}))
+		r := start(t, w, Options{AccessLog: io.Discard})
+		c := r.dial(t)
+		request := []byte(get("a.example", "/f"))
+		head := len(c.send(string(request)).mustReadRaw(size)) - size
+		buf := make([]byte, head+size)
+		if n := testing.AllocsPerRun(2000, func() {
+			if _, err := c.Conn.Write(request); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(c.Conn, buf); err != nil {
+				t.Fatal(err)
+			}
+		}); n != 0 {
+			t.Errorf("%d bytes: %v allocations", size, n)
+		}
+		if s := r.Stats(); s.Prepared < 2000 {
+			t.Errorf("%d answers had been prepared", s.Prepared)
+		}
+	}
+}
+
+// mustReadRaw reads an answer with its head as it came, past the client's buffer.
+func (c *client) mustReadRaw(size int) []byte {
+	c.t.Helper()
+	var got []byte
+	for end := -1; end < 0 || len(got) < end+4+size; end = bytes.Index(got, []byte("\r\n\r\n")) {
+		buf := make([]byte, 64<<10)
+		n, err := c.Conn.Read(buf)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		got = append(got, buf[:n]...)
+	}
+	return got
 }
 
 // Hosts that moved on: what answers comes from caches, and what is added is written into buffers that stay.
