@@ -16,9 +16,10 @@ import (
 // openFile is an open blob that several answers share. It is closed when nobody holds it any more.
 type openFile struct {
 	blob.File
-	fd   int // -1: it is no file of the system's
-	refs atomic.Int64
-	all  *openFiles
+	fd     int         // -1: it is no file of the system's
+	cached atomic.Bool // what was sent of it lately was in the kernel's memory
+	refs   atomic.Int64
+	all    *openFiles
 }
 
 // openNow opens a blob that no cache holds yet; its only hold is the caller's.

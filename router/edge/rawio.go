@@ -13,6 +13,12 @@ func rawRead(fd uintptr, p []byte) (int, syscall.Errno) {
 	return int(n), errno
 }
 
+// rawSendfile moves *off on by what it sent.
+func rawSendfile(fd uintptr, file int, off *int64, n int) (int, syscall.Errno) {
+	sent, _, errno := syscall.RawSyscall6(syscall.SYS_SENDFILE, fd, uintptr(file), uintptr(unsafe.Pointer(off)), uintptr(n), 0, 0)
+	return int(sent), errno
+}
+
 // rawWrite sends p, with MSG_MORE if more follows, so that the two share a packet.
 func rawWrite(fd uintptr, p []byte, flags uintptr) (int, syscall.Errno) {
 	n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),

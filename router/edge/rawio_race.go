@@ -14,6 +14,10 @@ func rawWrite(fd uintptr, p []byte, _ uintptr) (int, syscall.Errno) {
 	return outcome(syscall.Write(int(fd), p))
 }
 
+func rawSendfile(fd uintptr, file int, off *int64, n int) (int, syscall.Errno) {
+	return outcome(syscall.Sendfile(int(fd), file, off, n))
+}
+
 func outcome(n int, err error) (int, syscall.Errno) {
 	errno, _ := err.(syscall.Errno)
 	return n, errno

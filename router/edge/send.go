@@ -2,7 +2,6 @@ package edge
 
 import (
 	"io"
-	"runtime"
 	"syscall"
 	"time"
 )
@@ -81,7 +80,7 @@ func (c *conn) sendBlob(fd uintptr, l *lane, p *prepared) int64 {
 // pusher sends part of a file to a connection, as its client takes it.
 type pusher struct {
 	c        *conn
-	fd       int
+	file     *openFile
 	off, end int64
 	due      int64 // when off comes here, the client has another WriteTimeout
 	err      error
@@ -100,32 +99,30 @@ func newPusher() any {
 func (c *conn) sendFile(f *openFile, off, n int64) (int64, error) {
 	p := c.srv.pushers.Get().(*pusher)
 	defer c.srv.pushers.Put(p)
-	p.c, p.fd, p.off, p.end, p.due, p.err = c, f.fd, off, off+n, off+writeChunk, nil
+	p.c, p.file, p.off, p.end, p.due, p.err = c, f, off, off+n, off+writeChunk, nil
 	c.armWrite()
 	err := c.raw.Write(p.ready)
-	runtime.KeepAlive(f)
 	if p.err != nil {
 		err = p.err
 	}
-	p.c = nil
+	p.c, p.file = nil, nil
 	return p.off - off, err
 }
 
 // push sends what the socket has room for. It returns false to be called again when there is more room.
 func (p *pusher) push(fd uintptr) bool {
 	for p.off < p.end {
-		// Not a raw call: the file's pages may have to come from the disk.
-		n, err := syscall.Sendfile(int(fd), p.fd, &p.off, int(min(p.end-p.off, 1<<30)))
+		n, errno := p.sendPiece(fd)
 		switch {
-		case err == syscall.EINTR:
-		case err == syscall.EAGAIN:
+		case errno == syscall.EINTR:
+		case errno == syscall.EAGAIN:
 			if p.off >= p.due {
 				p.due = p.off + writeChunk
 				p.c.armWrite()
 			}
 			return false
-		case err != nil:
-			p.err = err
+		case errno != 0:
+			p.err = errno
 			return true
 		case n == 0:
 			p.err = io.ErrUnexpectedEOF
@@ -133,4 +130,33 @@ func (p *pusher) push(fd uintptr) bool {
 		}
 	}
 	return true
+}
+
+const (
+	// sendMost is what one call sends at the most: the call cannot be interrupted.
+	sendMost = 256 << 10
+	// sendSlow is how long a call takes only if it waits for the disk.
+	sendSlow = 2 * time.Millisecond
+)
+
+// sendPiece has Go's scheduler know of the call if the file has to come from the disk, so that others run meanwhile. That costs more
+// than sending a small file from the kernel's memory does: every call that takes longer than 20 µs has its thread replaced. So once a
+// call was quick, those that follow are raw ones, until one is slow again.
+func (p *pusher) sendPiece(fd uintptr) (int, syscall.Errno) {
+	want := int(min(p.end-p.off, sendMost))
+	began := time.Now()
+	var n int
+	var errno syscall.Errno
+	cached := p.file.cached.Load()
+	if cached {
+		n, errno = rawSendfile(fd, p.file.fd, &p.off, want)
+	} else {
+		var err error
+		n, err = syscall.Sendfile(int(fd), p.file.fd, &p.off, want)
+		errno, _ = err.(syscall.Errno)
+	}
+	if quick := time.Since(began) < sendSlow; quick != cached && (!quick || n > 0) {
+		p.file.cached.Store(quick)
+	}
+	return n, errno
 }
