@@ -43,7 +43,7 @@ var layers = map[string]layer{
 	"router/hashed":   {[]string{"router", "router/hostkey", "store", "store/cache"}, "one resolver"},
 	"router/legacy":   {[]string{"router", "router/hostkey", "store", "store/cache"}, "one resolver, deletable as one folder"},
 	"router/rollout":  {[]string{"router", "router/hostkey"}, "chooses a resolver; reads no store on the request path"},
-	"router/edge":     {[]string{"router", "router/...", "assets", "assets/catalog", "assets/blob", "assets/manifest", "assets/kept", "store", "store/cache"}, "the only transport code on the data path"},
+	"router/edge":     {[]string{"router", "router/...", "assets", "assets/catalog", "assets/blob", "assets/manifest", "assets/httpsem", "assets/kept", "store", "store/cache"}, "the only transport code on the data path"},
 	"store/control": {[]string{"store", "assets/blob", "assets/manifest", "assets/rules", "assets/httpsem", "assets/hints", "assets/variants", "assets/compress",
 		"assets/kept", "assets/sitefile", "router/hostkey"}, "every state change; it must not know how requests are routed or answered"},
 	"migrate":       {[]string{"migrate/...", "store", "store/control", "router", "router/...", "assets/manifest"}, "the phase machine"},
