@@ -75,7 +75,7 @@ func (s *Server) newConn(nc net.Conn) *conn {
 		c.peer = a.AddrPort().Addr().Unmap().WithZone("")
 	}
 	c.trusted = s.trusts(c.peer)
-	if sc, ok := nc.(syscall.Conn); ok && !s.opts.PlainOnly {
+	if sc, ok := nc.(syscall.Conn); ok && waitsHere && !s.opts.PlainOnly {
 		if raw, err := sc.SyscallConn(); err == nil {
 			c.raw, c.ready = raw, c.serveReady
 			c.want = time.Now().Add(s.opts.HeaderTimeout)

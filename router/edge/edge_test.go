@@ -153,7 +153,7 @@ func (c *client) mustRead() reply {
 	c.t.Helper()
 	r, err := c.read(false)
 	if err != nil {
-		c.t.Fatalf("read response: %v (got %+v)", err, r)
+		c.t.Fatalf("read response: %v (got %s %q, %d bytes)", err, r.status, r.fields, len(r.body))
 	}
 	return r
 }

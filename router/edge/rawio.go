@@ -1,4 +1,4 @@
-//go:build !race
+//go:build linux && !race
 
 package edge
 
@@ -6,6 +6,12 @@ import (
 	"syscall"
 	"unsafe"
 )
+
+// waitsHere says that connections wait in lane.go.
+const waitsHere = true
+
+// msgMore says that more follows what is written, so that the two share a packet.
+const msgMore = syscall.MSG_MORE
 
 // rawRead and rawWrite are for sockets that do not block: they do not tell Go's scheduler of the call.
 func rawRead(fd uintptr, p []byte) (int, syscall.Errno) {
@@ -19,7 +25,7 @@ func rawSendfile(fd uintptr, file int, off *int64, n int) (int, syscall.Errno) {
 	return int(sent), errno
 }
 
-// rawWrite sends p, with MSG_MORE if more follows, so that the two share a packet.
+// rawWrite sends p; flags are 0 or msgMore.
 func rawWrite(fd uintptr, p []byte, flags uintptr) (int, syscall.Errno) {
 	n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
 		flags|syscall.MSG_NOSIGNAL, 0, 0)

@@ -23,7 +23,7 @@ func (c *conn) sendPrepared(fd uintptr, l *lane, p *prepared, now time.Time) int
 		l.out = append(l.out, p.body...)
 		return p.size
 	}
-	if !c.sendWaiting(fd, l, syscall.MSG_MORE) || !c.sendNow(fd, p.body, 0) {
+	if !c.sendWaiting(fd, l, msgMore) || !c.sendNow(fd, p.body, 0) {
 		return 0
 	}
 	return p.size
@@ -64,7 +64,7 @@ func (c *conn) sendBlob(fd uintptr, l *lane, p *prepared) int64 {
 		return 0
 	}
 	defer f.unref()
-	if !c.sendWaiting(fd, l, syscall.MSG_MORE) {
+	if !c.sendWaiting(fd, l, msgMore) {
 		return 0
 	}
 	n, err := c.sendFile(f, 0, p.size)

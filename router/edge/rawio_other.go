@@ -1,8 +1,16 @@
-//go:build race
+//go:build race || !linux
 
 package edge
 
-import "syscall"
+import (
+	"runtime"
+	"syscall"
+)
+
+// waitsHere: elsewhere sendfile has other rules, and fasthttp serves everything.
+const waitsHere = runtime.GOOS == "linux"
+
+const msgMore = 0
 
 // The race detector learns from the calls of package syscall, and not from raw ones, that what one end of a connection did before it
 // wrote came before what the other does after it has read.
