@@ -15,6 +15,33 @@ type Report interface {
 	Figures() []plot.Figure // what can be drawn of it
 }
 
+// Reports are several as one.
+type Reports []Report
+
+func (rs Reports) String() string {
+	var texts []string
+	for _, r := range rs {
+		texts = append(texts, r.String())
+	}
+	return strings.Join(texts, "\n")
+}
+
+// Rows are those of all.
+func (rs Reports) Rows() (rows []Row) {
+	for _, r := range rs {
+		rows = append(rows, r.Rows()...)
+	}
+	return rows
+}
+
+// Figures are those of all.
+func (rs Reports) Figures() (figures []plot.Figure) {
+	for _, r := range rs {
+		figures = append(figures, r.Figures()...)
+	}
+	return figures
+}
+
 // Row is one measurement, a line of Go's benchmark format.
 type Row struct {
 	Name   string // "Resolve/deployments=100/side=each"

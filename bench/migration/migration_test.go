@@ -146,7 +146,7 @@ func everything(t *testing.T) []bench.Report {
 func page(t *testing.T, reports []bench.Report) string {
 	t.Helper()
 	var b strings.Builder
-	if err := bench.WritePage(&b, "<From> tables", "berthbench <migrate>", time.Unix(0, 0), reports); err != nil {
+	if err := bench.WritePage(&b, "<From> tables", "berth bench <migrate>", time.Unix(0, 0), reports); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

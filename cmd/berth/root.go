@@ -41,7 +41,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage.`)
 	root.AddCommand(
 		newServeCommand(a), newDeployCommand(a), newCheckCommand(a),
 		newProjectCommand(a), newDeploymentCommand(a), newDomainCommand(a), newTokenCommand(a), newAccountCommand(a),
-		newAliasCommand(a), newExplainCommand(a), newMigrateCommand(a), newFsckCommand(a), newPurgeCommand(a), newSweepCommand(a), newVersionCommand(a), newEncodeWorkerCommand(a),
+		newAliasCommand(a), newExplainCommand(a), newMigrateCommand(a), newFsckCommand(a), newPurgeCommand(a), newSweepCommand(a), newBenchCommand(a), newVersionCommand(a), newEncodeWorkerCommand(a),
 	)
 	return root
 }

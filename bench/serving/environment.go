@@ -1,0 +1,107 @@
+package serving
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"berth/bench/load"
+	"berth/bench/machine"
+)
+
+// environment is where the servers run: the sites, and the cores.
+type environment struct {
+	dir           string // of this run
+	data, folders string
+	copies        int // of data, that have been lent
+	cores         machine.Cores
+	server        machine.Placement
+	wrk           *load.Wrk
+}
+
+// prepare makes the sites, unless they are there from an earlier run.
+func (c Config) prepare(ctx context.Context) (env *environment, cleanup func() error, err error) {
+	env = &environment{}
+	if env.cores, err = machine.TwoCores(); err != nil {
+		return nil, nil, err
+	}
+	env.server = machine.Placement{Core: env.cores.Server, Nice: c.Nice}
+	if c.Data != "" {
+		if err := os.MkdirAll(c.Data, 0o755); err != nil {
+			return nil, nil, err
+		}
+	}
+	if env.dir, err = os.MkdirTemp(c.Data, "berth-bench-"); err != nil {
+		return nil, nil, err
+	}
+	if env.dir, err = filepath.Abs(env.dir); err != nil {
+		return nil, nil, err
+	}
+	cleanup = func() error { return os.RemoveAll(env.dir) }
+	if err = os.Chmod(env.dir, 0o755); err == nil { // servers may run as another user
+		env.wrk, err = load.NewWrk(env.dir, machine.Placement{Core: env.cores.Load, Nice: c.Nice})
+	}
+	if err == nil {
+		err = c.makeSites(ctx, env)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, cleanup())
+	}
+	return env, cleanup, nil
+}
+
+func (c Config) makeSites(ctx context.Context, env *environment) error {
+	home := env.dir
+	if c.Data != "" {
+		home = filepath.Join(filepath.Dir(env.dir), fmt.Sprintf("sites-%d-hot-%d-hosts-%d-seed-%d", c.Sites.Sites, c.Sites.Hot, c.Sites.Hosts, c.Sites.Seed))
+	}
+	env.data, env.folders = filepath.Join(home, "data"), filepath.Join(home, "folders")
+	made := filepath.Join(home, "made")
+	if _, err := os.Stat(made); err == nil {
+		return nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	c.Progress(fmt.Sprintf("making %d sites among %d hosts", c.Sites.Sites, c.Sites.Hosts))
+	if err := errors.Join(os.RemoveAll(env.data), os.RemoveAll(env.folders), os.MkdirAll(home, 0o755)); err != nil {
+		return err
+	}
+	if err := c.Sites.WriteFolders(ctx, env.folders); err != nil {
+		return err
+	}
+	if _, err := c.Sites.WriteData(ctx, env.data); err != nil {
+		return err
+	}
+	return os.WriteFile(made, nil, 0o644)
+}
+
+// copyOfData lends the data directory, and from the second time on a copy of it: no two servers may have the same. Blobs are not
+// copied, as they never change.
+func (env *environment) copyOfData() (string, error) {
+	env.copies++
+	if env.copies == 1 {
+		return env.data, nil
+	}
+	dir := filepath.Join(env.dir, fmt.Sprintf("data-%d", env.copies))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", err
+	}
+	entries, err := os.ReadDir(env.data)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range entries {
+		how := "-a"
+		if e.Name() == "blobs" {
+			how = "-al"
+		}
+		if out, err := exec.Command("cp", how, filepath.Join(env.data, e.Name()), dir).CombinedOutput(); err != nil {
+			return "", fmt.Errorf("copy the data directory: %w\n%s", err, out)
+		}
+	}
+	return dir, nil
+}

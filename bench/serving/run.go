@@ -1,0 +1,115 @@
+package serving
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"berth/bench/machine"
+)
+
+// Series is all turns of a side in one scenario.
+type Series struct {
+	Side  string
+	Head  int // bytes of the head of its answers
+	Slots []Slot
+}
+
+// Comparison is all sides asked for the same.
+type Comparison struct {
+	Name    string // hot or uniform
+	Hosts   int    // that are asked for
+	File    string
+	Size    int
+	Headers string
+	Sides   []Series
+}
+
+// Run runs the workload.
+func Run(ctx context.Context, c Config) (rep *Report, err error) {
+	if c, err = c.withDefaults(); err != nil {
+		return nil, fmt.Errorf("configure the workload: %w", err)
+	}
+	env, cleanup, err := c.prepare(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("prepare the sites: %w", err)
+	}
+	defer func() { err = errors.Join(err, cleanup()) }()
+	rep = &Report{Config: c, Cores: env.cores}
+	var sides []*side
+	sides, rep.Skipped = c.sides(env)
+	defer func() {
+		for _, s := range sides {
+			s.stop()
+		}
+	}()
+	for _, sc := range c.scenarios() {
+		cmp, err := c.compare(ctx, env, sides, sc)
+		if err != nil {
+			return nil, fmt.Errorf("%s hosts, %s, %s: %w", sc.name, shortName(sc.file), sc.headers, err)
+		}
+		rep.Comparisons = append(rep.Comparisons, cmp)
+	}
+	return rep, nil
+}
+
+func (c Config) compare(ctx context.Context, env *environment, sides []*side, sc scenario) (Comparison, error) {
+	cmp := Comparison{Name: sc.name, Hosts: len(sc.hosts), File: shortName(sc.file), Size: sc.file.Size, Headers: string(sc.headers)}
+	for _, s := range sides {
+		if err := s.ready(ctx, sc.file.Size); err != nil {
+			return cmp, err
+		}
+		head, err := c.verify(ctx, s, sc)
+		if err != nil {
+			return cmp, err
+		}
+		if err := c.warm(ctx, env, s, sc); err != nil {
+			return cmp, err
+		}
+		cmp.Sides = append(cmp.Sides, Series{Side: s.name, Head: head})
+	}
+	for round := range c.Rounds {
+		c.Progress(fmt.Sprintf("%s hosts, %s, %s headers: round %d of %d", sc.name, shortName(sc.file), sc.headers, round+1, c.Rounds))
+		for i, s := range sides {
+			sl, err := c.slot(ctx, env, s, sc)
+			if err != nil {
+				return cmp, err
+			}
+			cmp.Sides[i].Slots = append(cmp.Sides[i].Slots, sl)
+		}
+	}
+	return cmp, nil
+}
+
+// warm asks for each host once at least, and waits until the server has nothing left to do.
+func (c Config) warm(ctx context.Context, env *environment, s *side, sc scenario) error {
+	for left := int64(len(sc.hosts)); left > 0; {
+		sl, err := c.turn(ctx, env, s, sc)
+		if err != nil {
+			return err
+		}
+		left -= sl.Requests
+	}
+	const (
+		look  = 200 * time.Millisecond
+		quiet = look / 50
+		most  = 50
+	)
+	for range most {
+		before, err := machine.CPUTime(s.running.Pid)
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(look):
+		}
+		after, err := machine.CPUTime(s.running.Pid)
+		if err != nil || after.Since(before) < quiet {
+			return err
+		}
+	}
+	return fmt.Errorf("%s has work to do ten seconds after its last request", s.name)
+}

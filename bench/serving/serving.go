@@ -1,0 +1,140 @@
+// Package serving measures what it costs Berth to answer a request, beside the servers that somebody would use instead.
+//
+// All servers are bound to one core and what asks them to another. They run by turns in every round, and the figure to compare is
+// what the kernel charged the server for a request: that does not depend on how fast the generator is, nor on who else is on the
+// machine. Only that others spoil the processor's caches shows in it, so a turn in which they had the core is not counted.
+package serving
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"berth/bench/load"
+	"berth/bench/peers"
+	"berth/bench/sites"
+)
+
+// Config of the workload. The zero value of a field means its default, but for Berth and Self.
+type Config struct {
+	Berth     string   // the binary to measure
+	Other     string   // another build of it, measured beside it; "": none
+	BerthArgs []string // more flags of `berth serve`, for both
+	Self      string   // this program: `Self bench stand-in KIND --addr ADDR --size BYTES` must call peers.Constant or peers.Epoll
+	Sites     sites.Config
+	Data      string        // directory in which the sites are kept for the next run; "": a temporary one
+	Sides     []string      // of SideNames; default all that are installed
+	Files     []string      // names of sites.Files without slash and ending; default all
+	Headers   []string      // browser, bare; default both
+	Uniform   bool          // measure all sites beside the hot ones
+	Rounds    int           // A B A B …, default 5
+	Slot      time.Duration // of one turn, whole seconds, default 2s
+	Conns     int           // keep-alive connections, default 64
+	Nice      int           // priority of servers and generator; below 0 only for root
+	Others    float64       // share of the server's core that others may have in a turn, default 0.05
+	Progress  func(string)  // told what is being done; nil: nobody
+}
+
+// The sides that are no peers.
+const (
+	sideBerth    = "berth"
+	sideOther    = "berth-other"
+	sideConstant = "constant"
+	sideEpoll    = "epoll"
+)
+
+// SideNames are all sides, in the order in which they are shown.
+func SideNames() []string {
+	names := []string{sideBerth, sideOther}
+	for _, p := range peers.All() {
+		names = append(names, p.Name)
+	}
+	return append(names, sideConstant, sideEpoll)
+}
+
+func (c Config) withDefaults() (Config, error) {
+	c.Sites = defaultSites(c.Sites)
+	c.Rounds = or(c.Rounds, 5)
+	c.Slot = or(c.Slot, 2*time.Second)
+	c.Conns = or(c.Conns, 64)
+	c.Others = or(c.Others, 0.05)
+	if len(c.Sides) == 0 {
+		c.Sides = SideNames()
+	}
+	if len(c.Files) == 0 {
+		c.Files = FileNames()
+	}
+	if len(c.Headers) == 0 {
+		c.Headers = []string{string(load.Browser), string(load.Bare)}
+	}
+	if c.Progress == nil {
+		c.Progress = func(string) {}
+	}
+	faults := []error{c.Sites.Check(), oneOf("side", c.Sides, SideNames()), oneOf("file", c.Files, FileNames()),
+		oneOf("header set", c.Headers, []string{string(load.Browser), string(load.Bare)})}
+	if c.Rounds < 1 || c.Conns < 1 || c.Slot < time.Second {
+		faults = append(faults, errors.New("want 1 round or more, 1 connection or more, and turns of a second or more"))
+	}
+	return c, errors.Join(faults...)
+}
+
+func defaultSites(s sites.Config) sites.Config {
+	s.Sites = or(s.Sites, 200_000)
+	s.Hot = or(s.Hot, min(200, s.Sites))
+	s.Hosts = or(s.Hosts, max(1_000_000, 3*s.Sites))
+	s.Seed = or(s.Seed, 1)
+	return s
+}
+
+func or[T comparable](v, def T) T {
+	if v == *new(T) {
+		return def
+	}
+	return v
+}
+
+func oneOf(what string, names, known []string) error {
+	for _, n := range names {
+		if !slices.Contains(known, n) {
+			return fmt.Errorf("there is no %s %q, only %v", what, n, known)
+		}
+	}
+	return nil
+}
+
+// FileNames are 1k, 10k and so on.
+func FileNames() (names []string) {
+	for _, f := range sites.Files() {
+		names = append(names, shortName(f))
+	}
+	return names
+}
+
+func shortName(f sites.File) string { return f.Name[1 : len(f.Name)-len(".png")] }
+
+// scenario is what all sides are asked for in a series of rounds.
+type scenario struct {
+	name    string // "hot" or "uniform"
+	hosts   []string
+	file    sites.File
+	headers load.Headers
+}
+
+func (c Config) scenarios() (all []scenario) {
+	hosts := make([]string, c.Sites.Sites)
+	for i := range hosts {
+		hosts[i] = sites.Host(i)
+	}
+	for _, h := range c.Headers {
+		for _, f := range sites.Files() {
+			if slices.Contains(c.Files, shortName(f)) {
+				all = append(all, scenario{"hot", hosts[:c.Sites.Hot], f, load.Headers(h)})
+			}
+		}
+	}
+	if c.Uniform {
+		all = append(all, scenario{"uniform", hosts, sites.Small(), load.Headers(c.Headers[0])})
+	}
+	return all
+}

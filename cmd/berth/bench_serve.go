@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"berth/bench"
+	"berth/bench/peers"
+	"berth/bench/serving"
+)
+
+const benchServeLong = `Starts Berth and each peer that is installed on one core, and wrk on the other, and compares the processor time
+that the kernel charges the server for a request. Turns in which others had the machine are repeated, and not counted.`
+
+func benchServeFlags(a *app, f *pflag.FlagSet) func(context.Context) (bench.Report, error) {
+	c := serving.Config{}
+	f.StringVar(&c.Berth, "berth", "", "`file` of the program to measure; default this one")
+	f.StringVar(&c.Other, "other", "", "`file` of another build, measured beside it as berth-other")
+	f.StringArrayVar(&c.BerthArgs, "serve-flag", nil, "one more `flag` for berth serve, such as --serve-flag=--body-cache=1GiB (repeatable)")
+	f.StringVar(&c.Data, "keep", "", "`directory` to keep the sites in, for the next run; default a temporary one")
+	f.IntVar(&c.Sites.Sites, "sites", 200_000, "sites with files of their own, lines of nginx's map")
+	f.IntVar(&c.Sites.Hot, "hot", 200, "sites among them that the load asks for")
+	f.IntVar(&c.Sites.Hosts, "hosts", 1_000_000, "hosts deployed on Berth")
+	f.Uint64Var(&c.Sites.Seed, "seed", 1, "of the sites")
+	f.StringSliceVar(&c.Sides, "sides", nil, fmt.Sprintf("servers to measure, of %v; default all that are installed", serving.SideNames()))
+	f.StringSliceVar(&c.Files, "files", nil, fmt.Sprintf("files to ask for, of %v; default all", serving.FileNames()))
+	f.StringSliceVar(&c.Headers, "headers", nil, "requests to send: browser, with 12 fields, bare, or both; default both")
+	f.BoolVar(&c.Uniform, "uniform", true, "ask for all sites alike, too")
+	f.IntVar(&c.Rounds, "rounds", 5, "turns of each side")
+	f.DurationVar(&c.Slot, "slot", 2*time.Second, "length of a turn, in whole seconds")
+	f.IntVar(&c.Conns, "conns", 64, "keep-alive connections")
+	f.IntVar(&c.Nice, "nice", 0, "priority of servers and generator: -20, for root, keeps others away from them")
+	f.Float64Var(&c.Others, "others", 0.05, "share of the server's core that others may have in a turn that counts")
+	return func(ctx context.Context) (bench.Report, error) {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, err
+		}
+		c.Self = self
+		if c.Berth == "" {
+			c.Berth = self
+		}
+		c.Progress = func(text string) { a.note("%s", text) }
+		return serving.Run(ctx, c)
+	}
+}
+
+// newStandInCommand is for the workload serve alone: servers with one answer, as processes of their own.
+func newStandInCommand(a *app) *cobra.Command {
+	addr, size := "", 0
+	c := a.verb("stand-in", []string{"KIND"}, "Serve one answer, with fasthttp (constant) or the least that can be done (epoll)", "",
+		func(_ context.Context, args []string) error {
+			switch args[0] {
+			case "constant":
+				return peers.Constant(addr, size)
+			case "epoll":
+				return peers.Epoll(addr, size)
+			}
+			return wrong("there is no stand-in %q: constant or epoll", args[0])
+		})
+	c.Flags().StringVar(&addr, "addr", "", "`address` to listen on")
+	c.Flags().IntVar(&size, "size", 1024, "`bytes` of the answer")
+	require(c, "addr")
+	c.Hidden = true
+	return c
+}
