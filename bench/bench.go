@@ -29,6 +29,14 @@ func (s Sample) Median() float64 {
 	return sorted[len(sorted)/2]
 }
 
+// Range is the smallest and the largest value.
+func (s Sample) Range() (least, most float64) {
+	if len(s) == 0 {
+		return 0, 0
+	}
+	return slices.Min(s), slices.Max(s)
+}
+
 // String is the median with the smallest and the largest value: on a shared machine the spread says how far to trust it.
 func (s Sample) String() string {
 	if len(s) == 0 {

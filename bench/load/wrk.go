@@ -44,6 +44,7 @@ type Job struct {
 	Headers Headers
 	Conns   int
 	For     time.Duration
+	Spin    bool // Own alone: never sleep
 }
 
 // Result is what came of it. A latency is from the sending of a request to the end of its answer, with Conns requests on their
@@ -55,7 +56,8 @@ type Result struct {
 	P50, P99, P999 time.Duration
 	Max            time.Duration
 	Errors         int64         // answers that were no 200, and connections that broke
-	Used           time.Duration // of the generator
+	Used           time.Duration // processor time of the generator
+	Worked         time.Duration // that of it in which it did not look in vain for answers
 }
 
 // Rate is requests a second.
@@ -89,6 +91,7 @@ func (w *Wrk) Run(ctx context.Context, j Job) (Result, error) {
 		return r, fmt.Errorf("wrk: %w\n%s%s", err, out.String(), said.String())
 	}
 	r.Used = p.Used()
+	r.Worked = r.Used
 	return r, ctx.Err()
 }
 

@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Placement says on which core a program runs and how it stands against others.
@@ -74,15 +72,8 @@ func raiseSession(pid, nice int) error {
 }
 
 func startHere(cmd *exec.Cmd, at Placement) error {
-	var set unix.CPUSet
-	set.Set(at.Core)
-	if err := unix.SchedSetaffinity(0, &set); err != nil {
+	if err := bind(at); err != nil {
 		return err
-	}
-	if at.Nice != 0 {
-		if err := unix.Setpriority(unix.PRIO_PROCESS, 0, at.Nice); err != nil {
-			return fmt.Errorf("set the priority to %d: %w", at.Nice, err)
-		}
 	}
 	return cmd.Start()
 }

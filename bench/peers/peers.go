@@ -56,7 +56,8 @@ type Peer struct {
 func All() []Peer {
 	nginx := func(config, dir string) []string { return []string{"-c", config, "-p", dir} }
 	return []Peer{
-		{Name: "nginx-map", About: "nginx, a map of all hosts to folders", Install: ".ci/need nginx", program: "nginx", config: "nginx-map.conf", args: nginx, more: writeMap},
+		{Name: "nginx-map", About: "nginx, a map of all hosts to folders, sendfile", Install: ".ci/need nginx", program: "nginx", config: "nginx-map.conf", args: nginx, more: writeMap},
+		{Name: "nginx-copy", About: "the same, without sendfile", Install: ".ci/need nginx", program: "nginx", config: "nginx-copy.conf", args: nginx, more: writeMap},
 		{Name: "nginx-root", About: "nginx, root /sites/$host", Install: ".ci/need nginx", program: "nginx", config: "nginx-root.conf", args: nginx},
 		{Name: "lighttpd", About: "lighttpd, a folder by host name", Install: ".ci/need lighttpd", program: "lighttpd", config: "lighttpd.conf",
 			args: func(config, _ string) []string { return []string{"-D", "-f", config} }},

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 
 	"berth/bench/load"
 	"berth/bench/machine"
@@ -21,6 +22,19 @@ type environment struct {
 	cores         machine.Cores
 	server        machine.Placement
 	wrk           *load.Wrk
+	own           load.Own
+}
+
+// generator is what asks for files.
+type generator interface {
+	Run(context.Context, load.Job) (load.Result, error)
+}
+
+func (env *environment) generator(name string) generator {
+	if name == loadOwn {
+		return env.own
+	}
+	return env.wrk
 }
 
 // prepare makes the sites, unless they are there from an earlier run.
@@ -43,7 +57,11 @@ func (c Config) prepare(ctx context.Context) (env *environment, cleanup func() e
 	}
 	cleanup = func() error { return os.RemoveAll(env.dir) }
 	if err = os.Chmod(env.dir, 0o755); err == nil { // servers may run as another user
-		env.wrk, err = load.NewWrk(env.dir, machine.Placement{Core: env.cores.Load, Nice: c.Nice})
+		at := machine.Placement{Core: env.cores.Load, Nice: c.Nice}
+		env.own = load.Own{Self: c.Self, At: at}
+		if slices.Contains(c.Load, loadWrk) {
+			env.wrk, err = load.NewWrk(env.dir, at)
+		}
 	}
 	if err == nil {
 		err = c.makeSites(ctx, env)

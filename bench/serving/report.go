@@ -2,7 +2,6 @@ package serving
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"berth/bench"
@@ -14,68 +13,8 @@ import (
 type Report struct {
 	Config      Config
 	Cores       machine.Cores
-	Skipped     []string
+	Skipped     []string // sides that are not measured, and why
 	Comparisons []Comparison
-}
-
-// counted are the turns that nobody disturbed, or all of them if those are less than half.
-func (s *Series) counted() (slots []Slot, noisy bool) {
-	for _, sl := range s.Slots {
-		if !sl.Disturbed {
-			slots = append(slots, sl)
-		}
-	}
-	if 2*len(slots) < len(s.Slots) {
-		return s.Slots, true
-	}
-	return slots, false
-}
-
-func (s *Series) sample(of func(Slot) float64) (v bench.Sample) {
-	slots, _ := s.counted()
-	for _, sl := range slots {
-		v = append(v, of(sl))
-	}
-	return v
-}
-
-// PerRequest is CPU time for a request, in nanoseconds.
-func (s *Series) PerRequest() bench.Sample { return s.sample(Slot.PerRequest) }
-
-func (c *Comparison) side(name string) *Series {
-	for i := range c.Sides {
-		if c.Sides[i].Side == name {
-			return &c.Sides[i]
-		}
-	}
-	return nil
-}
-
-// Better is how many times Berth's CPU time for a request another side takes; 0 if one of them was not measured.
-func (c *Comparison) Better(than string) float64 {
-	us, them := c.side(sideBerth), c.side(than)
-	if us == nil || them == nil {
-		return 0
-	}
-	return them.PerRequest().Median() / us.PerRequest().Median()
-}
-
-func (c *Comparison) title() string {
-	return fmt.Sprintf("%s of %s, %s headers", bytesName(c.Size), c.hostsName(), c.Headers)
-}
-
-func (c *Comparison) hostsName() string {
-	if c.Name == "uniform" {
-		return fmt.Sprintf("all %s sites alike", plot.Whole(int64(c.Hosts)))
-	}
-	return fmt.Sprintf("%s hot hosts", plot.Whole(int64(c.Hosts)))
-}
-
-func bytesName(n int) string {
-	if n >= 1<<20 {
-		return fmt.Sprintf("%d MiB", n>>20)
-	}
-	return fmt.Sprintf("%d KiB", n>>10)
 }
 
 // Rows are all turns, disturbed ones too, by a name of their own.
@@ -84,7 +23,7 @@ func (r *Report) Rows() (rows []bench.Row) {
 		c := &r.Comparisons[i]
 		for _, s := range c.Sides {
 			for _, sl := range s.Slots {
-				name := fmt.Sprintf("Serve/hosts=%s/size=%s/headers=%s/side=%s", c.Name, c.File, c.Headers, s.Side)
+				name := fmt.Sprintf("Serve/hosts=%s/size=%s/headers=%s/load=%s/side=%s", c.Name, c.File, c.Headers, c.Load, s.Side)
 				if sl.Disturbed {
 					name = "Disturbed" + name
 				}
@@ -98,15 +37,12 @@ func (r *Report) Rows() (rows []bench.Row) {
 
 func (r *Report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "CPU time of the server for a request (median of %d turns, least to most), %d connections\n", r.Config.Rounds, r.Config.Conns)
-	for _, s := range r.Skipped {
-		fmt.Fprintf(&b, "  %s\n", s)
-	}
+	fmt.Fprintf(&b, "CPU time of the server for a request: median of %d turns of %v, least to most. %d connections.\n", r.Config.Rounds, r.Config.Slot, r.Config.Conns)
 	for i := range r.Comparisons {
 		c := &r.Comparisons[i]
 		fmt.Fprintf(&b, "\n%s\n", c.title())
 		var s bench.Sheet
-		s.Add("", "CPU/request", "against berth", "requests/s", "p50", "p99", "p99.9", "server busy", "wrk busy", "others", "turns", "")
+		s.Add("", "CPU/request", "", "of berth's", "", "requests/s", "p50", "p99", "p99.9", "server busy", "load busy", "others", "turns", "")
 		for k := range c.Sides {
 			s.Add(c.row(&c.Sides[k])...)
 		}
@@ -116,18 +52,31 @@ func (r *Report) String() string {
 }
 
 func (c *Comparison) row(s *Series) []string {
-	slots, noisy := s.counted()
-	cpu := s.PerRequest()
-	against := "–"
-	if x := c.Better(s.Side); x > 0 && s.Side != sideBerth {
-		against = bench.Times(x)
+	slots, _ := s.counted()
+	cpu := s.sample(Slot.PerRequest)
+	low, high := cpu.Range()
+	row := []string{s.Side, bench.NS(cpu.Median()), fmt.Sprintf("%s–%s", bench.NS(low), bench.NS(high))}
+	if x := c.Better(s.Side); s.Side != sideBerth && len(x) > 0 {
+		low, high := x.Range()
+		row = append(row, bench.Times(x.Median()), fmt.Sprintf("%.3g–%.3g", low, high))
+	} else {
+		row = append(row, "–", "")
 	}
-	var notes []string
-	if noisy {
+	return append(row, plot.Whole(int64(s.median(Slot.Rate))),
+		bench.NS(s.median(func(sl Slot) float64 { return float64(sl.P50) })),
+		bench.NS(s.median(func(sl Slot) float64 { return float64(sl.P99) })),
+		bench.NS(s.median(func(sl Slot) float64 { return float64(sl.P999) })),
+		percent(s.median(Slot.ServerShare)), percent(s.median(Slot.LoadShare)),
+		percent(s.median(func(sl Slot) float64 { return sl.Others })), fmt.Sprintf("%d/%d", len(slots), len(s.Slots)), strings.Join(s.remarks(), ", "))
+}
+
+// remarks say why a row is to be read with care.
+func (s *Series) remarks() (notes []string) {
+	if _, noisy := s.counted(); noisy {
 		notes = append(notes, "DISTURBED")
 	}
-	if s.sample(Slot.ServerShare).Median() < 0.9 && s.sample(Slot.LoadShare).Median() > 0.9 {
-		notes = append(notes, "waits for wrk")
+	if s.median(Slot.ServerShare) < 0.9 && s.median(Slot.LoadShare) > 0.9 {
+		notes = append(notes, "waits for the load")
 	}
 	errors := int64(0)
 	for _, sl := range s.Slots {
@@ -136,32 +85,32 @@ func (c *Comparison) row(s *Series) []string {
 	if errors > 0 {
 		notes = append(notes, fmt.Sprintf("%d ERRORS", errors))
 	}
-	return []string{s.Side,
-		fmt.Sprintf("%s (%s–%s)", bench.NS(cpu.Median()), bench.NS(slices.Min(cpu)), bench.NS(slices.Max(cpu))), against,
-		plot.Whole(int64(s.sample(Slot.Rate).Median())),
-		bench.NS(s.sample(func(sl Slot) float64 { return float64(sl.P50) }).Median()),
-		bench.NS(s.sample(func(sl Slot) float64 { return float64(sl.P99) }).Median()),
-		bench.NS(s.sample(func(sl Slot) float64 { return float64(sl.P999) }).Median()),
-		percent(s.sample(Slot.ServerShare).Median()), percent(s.sample(Slot.LoadShare).Median()),
-		percent(s.sample(func(sl Slot) float64 { return sl.Others }).Median()), fmt.Sprintf("%d/%d", len(slots), len(s.Slots)), strings.Join(notes, ", ")}
+	return notes
 }
 
 func percent(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) }
 
-// Figures are CPU time by side, one for each comparison.
+// Figures are CPU time, one for each comparison.
 func (r *Report) Figures() (figures []plot.Figure) {
 	for i := range r.Comparisons {
 		c := &r.Comparisons[i]
 		bars := plot.Bars{Unit: plot.Seconds, Label: "CPU time for a request"}
 		for k := range c.Sides {
 			s := &c.Sides[k]
-			colour := 1
-			if strings.HasPrefix(s.Side, sideBerth) {
-				colour = 0
-			}
-			bars.Bars = append(bars.Bars, plot.Bar{Name: s.Side, Parts: []float64{s.PerRequest().Median() / 1e9}, Colour: colour})
+			bars.Bars = append(bars.Bars, plot.Bar{Name: s.Side, Parts: []float64{s.median(Slot.PerRequest) / 1e9}, Colour: colour(s.Side)})
 		}
-		figures = append(figures, plot.Figure{ID: fmt.Sprintf("serve%s%s%s", c.Name, c.File, c.Headers), Title: c.title(), Note: "Lower is better.", Chart: bars})
+		figures = append(figures, plot.Figure{ID: "serve" + c.Name + c.File + c.Headers + c.Load, Title: c.title(), Note: "Lower is better.", Chart: bars})
 	}
 	return figures
+}
+
+// colour tells Berth, what somebody would use instead, and what nobody would.
+func colour(side string) int {
+	switch side {
+	case sideBerth, sideOther:
+		return 0
+	case sideConstant, sideEpoll:
+		return 5
+	}
+	return 1
 }

@@ -9,23 +9,6 @@ import (
 	"berth/bench/machine"
 )
 
-// Series is all turns of a side in one scenario.
-type Series struct {
-	Side  string
-	Head  int // bytes of the head of its answers
-	Slots []Slot
-}
-
-// Comparison is all sides asked for the same.
-type Comparison struct {
-	Name    string // hot or uniform
-	Hosts   int    // that are asked for
-	File    string
-	Size    int
-	Headers string
-	Sides   []Series
-}
-
 // Run runs the workload.
 func Run(ctx context.Context, c Config) (rep *Report, err error) {
 	if c, err = c.withDefaults(); err != nil {
@@ -47,7 +30,7 @@ func Run(ctx context.Context, c Config) (rep *Report, err error) {
 	for _, sc := range c.scenarios() {
 		cmp, err := c.compare(ctx, env, sides, sc)
 		if err != nil {
-			return nil, fmt.Errorf("%s hosts, %s, %s: %w", sc.name, shortName(sc.file), sc.headers, err)
+			return nil, fmt.Errorf("%s: %w", cmp.title(), err)
 		}
 		rep.Comparisons = append(rep.Comparisons, cmp)
 	}
@@ -55,7 +38,7 @@ func Run(ctx context.Context, c Config) (rep *Report, err error) {
 }
 
 func (c Config) compare(ctx context.Context, env *environment, sides []*side, sc scenario) (Comparison, error) {
-	cmp := Comparison{Name: sc.name, Hosts: len(sc.hosts), File: shortName(sc.file), Size: sc.file.Size, Headers: string(sc.headers)}
+	cmp := Comparison{Name: sc.name, Load: sc.load, Hosts: len(sc.hosts), File: shortName(sc.file), Size: sc.file.Size, Headers: string(sc.headers)}
 	for _, s := range sides {
 		if err := s.ready(ctx, sc.file.Size); err != nil {
 			return cmp, err
@@ -70,9 +53,10 @@ func (c Config) compare(ctx context.Context, env *environment, sides []*side, sc
 		cmp.Sides = append(cmp.Sides, Series{Side: s.name, Head: head})
 	}
 	for round := range c.Rounds {
-		c.Progress(fmt.Sprintf("%s hosts, %s, %s headers: round %d of %d", sc.name, shortName(sc.file), sc.headers, round+1, c.Rounds))
-		for i, s := range sides {
-			sl, err := c.slot(ctx, env, s, sc)
+		c.Progress(fmt.Sprintf("%s: round %d of %d", cmp.title(), round+1, c.Rounds))
+		for k := range sides {
+			i := (round + k) % len(sides) // each goes first now and then
+			sl, err := c.slot(ctx, env, sides[i], sc)
 			if err != nil {
 				return cmp, err
 			}

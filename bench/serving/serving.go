@@ -27,9 +27,10 @@ type Config struct {
 	Sides     []string      // of SideNames; default all that are installed
 	Files     []string      // names of sites.Files without slash and ending; default all
 	Headers   []string      // browser, bare; default both
+	Load      []string      // what asks: wrk, own; default both
 	Uniform   bool          // measure all sites beside the hot ones
-	Rounds    int           // A B A B …, default 5
-	Slot      time.Duration // of one turn, whole seconds, default 2s
+	Rounds    int           // A B A B …, default 9
+	Slot      time.Duration // of one turn, whole seconds, default 1s: how fast a machine is changes, so many short turns tell more than a few long ones
 	Conns     int           // keep-alive connections, default 64
 	Nice      int           // priority of servers and generator; below 0 only for root
 	Others    float64       // share of the server's core that others may have in a turn, default 0.05
@@ -44,6 +45,15 @@ const (
 	sideEpoll    = "epoll"
 )
 
+// The generators.
+const (
+	loadWrk = "wrk"
+	loadOwn = "own"
+)
+
+// maxForWrk is the largest file that wrk asks for. It reads 8 KiB at a time: for large ones it would be wrk that is measured.
+const maxForWrk = 16 << 10
+
 // SideNames are all sides, in the order in which they are shown.
 func SideNames() []string {
 	names := []string{sideBerth, sideOther}
@@ -55,8 +65,8 @@ func SideNames() []string {
 
 func (c Config) withDefaults() (Config, error) {
 	c.Sites = defaultSites(c.Sites)
-	c.Rounds = or(c.Rounds, 5)
-	c.Slot = or(c.Slot, 2*time.Second)
+	c.Rounds = or(c.Rounds, 9)
+	c.Slot = or(c.Slot, time.Second)
 	c.Conns = or(c.Conns, 64)
 	c.Others = or(c.Others, 0.05)
 	if len(c.Sides) == 0 {
@@ -68,10 +78,14 @@ func (c Config) withDefaults() (Config, error) {
 	if len(c.Headers) == 0 {
 		c.Headers = []string{string(load.Browser), string(load.Bare)}
 	}
+	if len(c.Load) == 0 {
+		c.Load = []string{loadWrk, loadOwn}
+	}
 	if c.Progress == nil {
 		c.Progress = func(string) {}
 	}
 	faults := []error{c.Sites.Check(), oneOf("side", c.Sides, SideNames()), oneOf("file", c.Files, FileNames()),
+		oneOf("generator", c.Load, []string{loadWrk, loadOwn}),
 		oneOf("header set", c.Headers, []string{string(load.Browser), string(load.Bare)})}
 	if c.Rounds < 1 || c.Conns < 1 || c.Slot < time.Second {
 		faults = append(faults, errors.New("want 1 round or more, 1 connection or more, and turns of a second or more"))
@@ -116,25 +130,32 @@ func shortName(f sites.File) string { return f.Name[1 : len(f.Name)-len(".png")]
 // scenario is what all sides are asked for in a series of rounds.
 type scenario struct {
 	name    string // "hot" or "uniform"
+	load    string // wrk or own
 	hosts   []string
 	file    sites.File
 	headers load.Headers
 }
 
+// scenarios are those of wrk first. The own generator sends what a browser sends, if anything does.
 func (c Config) scenarios() (all []scenario) {
 	hosts := make([]string, c.Sites.Sites)
 	for i := range hosts {
 		hosts[i] = sites.Host(i)
 	}
-	for _, h := range c.Headers {
-		for _, f := range sites.Files() {
-			if slices.Contains(c.Files, shortName(f)) {
-				all = append(all, scenario{"hot", hosts[:c.Sites.Hot], f, load.Headers(h)})
+	for _, by := range c.Load {
+		for k, h := range c.Headers {
+			if by == loadOwn && k > 0 {
+				continue
+			}
+			for _, f := range sites.Files() {
+				if slices.Contains(c.Files, shortName(f)) && (by == loadOwn || f.Size <= maxForWrk) {
+					all = append(all, scenario{"hot", by, hosts[:c.Sites.Hot], f, load.Headers(h)})
+				}
 			}
 		}
-	}
-	if c.Uniform {
-		all = append(all, scenario{"uniform", hosts, sites.Small(), load.Headers(c.Headers[0])})
+		if c.Uniform {
+			all = append(all, scenario{"uniform", by, hosts, sites.Small(), load.Headers(c.Headers[0])})
+		}
 	}
 	return all
 }

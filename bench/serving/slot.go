@@ -2,6 +2,7 @@ package serving
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,7 +14,6 @@ import (
 type Slot struct {
 	load.Result
 	CPU    time.Duration // of the server
-	Whole  time.Duration // from before the generator started until it had ended
 	Others float64       // share of the server's core that neither had, and that was not idle
 	// LoadOthers is the same of the generator's core.
 	LoadOthers float64
@@ -27,7 +27,7 @@ func (s Slot) PerRequest() float64 { return float64(s.CPU.Nanoseconds()) / float
 func (s Slot) ServerShare() float64 { return s.CPU.Seconds() / s.Took.Seconds() }
 
 // LoadShare is how busy the generator was.
-func (s Slot) LoadShare() float64 { return s.Used.Seconds() / s.Took.Seconds() }
+func (s Slot) LoadShare() float64 { return s.Worked.Seconds() / s.Took.Seconds() }
 
 // tries is how often a turn is had that others disturb.
 const tries = 3
@@ -62,30 +62,71 @@ func takeAccount(env *environment, pid int) (a account, err error) {
 	return a, err
 }
 
-func (c Config) turn(ctx context.Context, env *environment, s *side, sc scenario) (Slot, error) {
-	before, err := takeAccount(env, s.running.Pid)
+func (c Config) turn(ctx context.Context, env *environment, s *side, sc scenario) (sl Slot, err error) {
+	before, err := machine.CPUTime(s.running.Pid)
 	if err != nil {
-		return Slot{}, err
+		return sl, err
 	}
-	r, err := env.wrk.Run(ctx, load.Job{Addr: s.running.Addr, Path: sc.file.Name, Hosts: sc.hosts, Headers: sc.headers, Conns: c.Conns, For: c.Slot})
+	watched := make(chan error, 1)
+	over, end := context.WithCancel(ctx)
+	defer end()
+	go func() { watched <- c.watch(over, env, s.running.Pid, before, &sl) }()
+	job := load.Job{Addr: s.running.Addr, Path: sc.file.Name, Hosts: sc.hosts, Headers: sc.headers, Conns: c.Conns, For: c.Slot, Spin: !env.cores.Shared()}
+	r, err := env.generator(sc.load).Run(ctx, job)
+	end()
+	if err := errors.Join(err, <-watched); err != nil {
+		return sl, fmt.Errorf("%s: %w", s.name, err)
+	}
+	after, err := machine.CPUTime(s.running.Pid)
 	if err != nil {
-		return Slot{}, fmt.Errorf("%s: %w", s.name, err)
+		return sl, fmt.Errorf("%s: %w", s.name, err)
 	}
-	after, err := takeAccount(env, s.running.Pid)
-	if err != nil {
-		return Slot{}, fmt.Errorf("%s: %w", s.name, err)
-	}
-	sl := Slot{Result: r, CPU: after.server.Since(before.server), Whole: after.at.Sub(before.at)}
-	core, generate := after.serverCore.Since(before.serverCore), after.generateCore.Since(before.generateCore)
+	sl.Result, sl.CPU = r, after.Since(before)
 	if env.cores.Shared() {
-		core.Running -= r.Used
+		sl.Others -= r.Used.Seconds() / r.Took.Seconds()
+	} else {
+		sl.LoadOthers = max(0, sl.LoadOthers-r.Used.Seconds()/r.Took.Seconds())
 	}
-	whole := sl.Whole.Seconds()
-	sl.Others = max(0, (core.Running+core.Stolen-sl.CPU).Seconds()/whole)
-	if !env.cores.Shared() {
-		sl.LoadOthers = max(0, (generate.Running+generate.Stolen-r.Used).Seconds()/whole)
-	}
+	sl.Others = max(0, sl.Others)
 	// Others on the generator's core slow the generator down, which the server's time for a request hardly shows.
 	sl.Disturbed = sl.Others > c.Others || sl.LoadOthers > 4*c.Others
 	return sl, nil
+}
+
+// watch finds out who else has the cores, from when the load has begun until shortly before its end: while the generator starts, and
+// when it has ended, others are in nobody's way.
+func (c Config) watch(ctx context.Context, env *environment, pid int, idle machine.Charged, sl *Slot) error {
+	const look = 5 * time.Millisecond
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for begun := false; !begun; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		now, err := machine.CPUTime(pid)
+		if err != nil {
+			return err
+		}
+		begun = now.Since(idle) > look/2
+	}
+	from, err := takeAccount(env, pid)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-time.After(c.Slot - 20*look):
+	}
+	to, err := takeAccount(env, pid)
+	if err != nil {
+		return err
+	}
+	took := to.at.Sub(from.at).Seconds()
+	server, generator := to.serverCore.Since(from.serverCore), to.generateCore.Since(from.generateCore)
+	sl.Others = (server.Running + server.Stolen - to.server.Since(from.server)).Seconds() / took
+	sl.LoadOthers = (generator.Running + generator.Stolen).Seconds() / took
+	return nil
 }

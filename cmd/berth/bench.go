@@ -2,10 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,18 +15,21 @@ import (
 	"berth/bench"
 )
 
-// workload is something that can be measured. flags declares its flags, and gives what runs it with what they say.
+// workload is something that can be measured.
 type workload struct {
 	name, short, long string
-	flags             func(a *app, f *pflag.FlagSet) func(context.Context) (bench.Report, error)
+	// flags declares its flags, and gives what runs it with what they say.
+	flags func(a *app, f *pflag.FlagSet) func(context.Context) (bench.Report, error)
+	// full and quick are its flags in a run of all of them.
+	full, quick string
 }
 
 // workloads are all of them, in the order in which they are run and shown.
 func workloads() []workload {
 	return []workload{
-		{"serve", "What a request costs, beside nginx, lighttpd, Caddy and the floor of the machine", benchServeLong, benchServeFlags},
-		{"deploy", "How long a large site takes to go live, first and again", benchDeployLong, benchDeployFlags},
-		{"migrate", "The tables of the old design against route records", benchMigrateLong, benchMigrateFlags},
+		{"serve", "What a request costs, beside nginx, lighttpd, Caddy and the floor of the machine", benchServeLong, benchServeFlags, "", "--sites 20000 --hosts 100000 --rounds 3 --slot 1s"},
+		{"deploy", "How long a large site takes to go live, first and again", benchDeployLong, benchDeployFlags, "", "--files 2000"},
+		{"migrate", "The tables of the old design against route records", benchMigrateLong, benchMigrateFlags, "", "--deployments 100000 --backfill 100000 --rounds 3"},
 	}
 }
 
@@ -35,45 +39,93 @@ Go's benchmarks (benchstat reads it) and a table of medians with their spread.`)
 	for _, w := range workloads() {
 		c.AddCommand(newWorkloadCommand(a, w))
 	}
-	c.AddCommand(newStandInCommand(a))
+	c.AddCommand(newBenchAll(a), newBenchReport(a), newStandInCommand(a))
 	return c
+}
+
+// benchFiles is where results go.
+type benchFiles struct{ results, html, markdown string }
+
+func (b *benchFiles) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&b.html, "html", "", "`file` to write the page with the plots to")
+	f.StringVar(&b.markdown, "markdown", "", "`file` to write the tables to")
 }
 
 func newWorkloadCommand(a *app, w workload) *cobra.Command {
 	var run func(context.Context) (bench.Report, error)
-	html := ""
-	c := a.verb(w.name, nil, w.short, w.long, func(ctx context.Context, _ []string) error {
+	var files benchFiles
+	var c *cobra.Command
+	c = a.verb(w.name, nil, w.short, w.long, func(ctx context.Context, _ []string) error {
 		began := time.Now()
 		rep, err := run(ctx)
 		if err != nil {
 			return err
 		}
-		if err := writeBench(a.stdout, w.name, rep, time.Since(began)); err != nil || html == "" {
+		r, err := bench.NewResult(w.name, w.short, typed(c), began, rep)
+		if err != nil {
 			return err
 		}
-		return writeBenchPage(html, "berth bench "+w.name, []bench.Report{rep})
+		if err := printResult(a.stdout, r); err != nil {
+			return err
+		}
+		if files.results != "" {
+			if err := r.Save(files.results); err != nil {
+				return err
+			}
+		}
+		return files.write([]bench.Result{r})
 	})
 	run = w.flags(a, c.Flags())
-	c.Flags().StringVar(&html, "html", "", "`file` to write the page with the plots to")
+	files.addFlags(c.Flags())
+	c.Flags().StringVar(&files.results, "results", "", "`directory` to keep the result in, for berth bench report")
 	return c
 }
 
-func writeBench(w io.Writer, name string, rep bench.Report, took time.Duration) error {
-	if _, err := fmt.Fprintf(w, "goos: linux\npkg: berth/bench/%s\ncpu: %s\n", name, bench.Machine()); err != nil {
+// typed is the command as it could be typed again.
+func typed(c *cobra.Command) string {
+	words := []string{c.CommandPath()}
+	c.Flags().Visit(func(f *pflag.Flag) {
+		switch f.Name {
+		case "html", "markdown", "results", "keep", "berth", "other": // where something is says nothing about the measurement
+		default:
+			words = append(words, "--"+f.Name+"="+f.Value.String())
+		}
+	})
+	return strings.Join(words, " ")
+}
+
+func printResult(w io.Writer, r bench.Result) error {
+	if _, err := fmt.Fprintf(w, "goos: linux\npkg: berth/bench/%s\ncpu: %s\n", r.Workload, r.Machine); err != nil {
 		return err
 	}
-	if err := bench.WriteRows(w, rep.Rows()); err != nil {
+	if err := bench.WriteRows(w, r.Rows); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\n%s(%s took %v)\n\n", rep, name, took.Round(time.Second))
+	_, err := fmt.Fprintf(w, "\n%s\n%s(%s took %v)\n\n", r.Table, bench.GoalTable(r.Goals), r.Workload, r.Took.Round(time.Second))
 	return err
 }
 
-func writeBenchPage(file, command string, reports []bench.Report) (err error) {
-	f, err := os.Create(file)
-	if err != nil {
-		return err
+func (b *benchFiles) write(results []bench.Result) error {
+	for _, f := range []struct {
+		name  string
+		write func(io.Writer) error
+	}{
+		{b.html, func(w io.Writer) error { return bench.WriteResults(w, "Berth, measured", results) }},
+		{b.markdown, func(w io.Writer) error { return bench.WriteMarkdown(w, benchIntro, results) }},
+	} {
+		if f.name == "" {
+			continue
+		}
+		var text strings.Builder
+		if err := f.write(&text); err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Dir(f.name), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(f.name, []byte(text.String()), 0o644); err != nil {
+			return err
+		}
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	return bench.WritePage(f, "Berth, measured", command, time.Now(), reports)
+	return nil
 }

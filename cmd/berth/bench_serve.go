@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"berth/bench"
+	"berth/bench/load"
 	"berth/bench/peers"
 	"berth/bench/serving"
 )
@@ -30,9 +31,10 @@ func benchServeFlags(a *app, f *pflag.FlagSet) func(context.Context) (bench.Repo
 	f.StringSliceVar(&c.Sides, "sides", nil, fmt.Sprintf("servers to measure, of %v; default all that are installed", serving.SideNames()))
 	f.StringSliceVar(&c.Files, "files", nil, fmt.Sprintf("files to ask for, of %v; default all", serving.FileNames()))
 	f.StringSliceVar(&c.Headers, "headers", nil, "requests to send: browser, with 12 fields, bare, or both; default both")
+	f.StringSliceVar(&c.Load, "load", nil, "what asks: wrk, for files up to 16 KiB, own, for all, or both; default both")
 	f.BoolVar(&c.Uniform, "uniform", true, "ask for all sites alike, too")
-	f.IntVar(&c.Rounds, "rounds", 5, "turns of each side")
-	f.DurationVar(&c.Slot, "slot", 2*time.Second, "length of a turn, in whole seconds")
+	f.IntVar(&c.Rounds, "rounds", 9, "turns of each side")
+	f.DurationVar(&c.Slot, "slot", time.Second, "length of a turn, in whole seconds")
 	f.IntVar(&c.Conns, "conns", 64, "keep-alive connections")
 	f.IntVar(&c.Nice, "nice", 0, "priority of servers and generator: -20, for root, keeps others away from them")
 	f.Float64Var(&c.Others, "others", 0.05, "share of the server's core that others may have in a turn that counts")
@@ -50,12 +52,14 @@ func benchServeFlags(a *app, f *pflag.FlagSet) func(context.Context) (bench.Repo
 	}
 }
 
-// newStandInCommand is for the workload serve alone: servers with one answer, as processes of their own.
+// newStandInCommand is for the workload serve alone: the parts of it that must be processes of their own.
 func newStandInCommand(a *app) *cobra.Command {
 	addr, size := "", 0
-	c := a.verb("stand-in", []string{"KIND"}, "Serve one answer, with fasthttp (constant) or the least that can be done (epoll)", "",
-		func(_ context.Context, args []string) error {
+	c := a.verb("stand-in", []string{"KIND"}, "Serve one answer, with fasthttp (constant) or the least that can be done (epoll), or be the generator", "",
+		func(ctx context.Context, args []string) error {
 			switch args[0] {
+			case "generator":
+				return load.Serve(ctx, a.stdin, a.stdout)
 			case "constant":
 				return peers.Constant(addr, size)
 			case "epoll":
@@ -65,7 +69,6 @@ func newStandInCommand(a *app) *cobra.Command {
 		})
 	c.Flags().StringVar(&addr, "addr", "", "`address` to listen on")
 	c.Flags().IntVar(&size, "size", 1024, "`bytes` of the answer")
-	require(c, "addr")
 	c.Hidden = true
 	return c
 }
