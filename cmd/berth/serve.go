@@ -44,6 +44,7 @@ SIGTERM and Ctrl-C drain and stop; a second one stops at once. SIGHUP opens the 
 	f.StringVar(&s.APICert, "api-cert", "", "PEM `file` of the API's certificate: the API then speaks TLS")
 	f.StringVar(&s.APIKey, "api-key", "", "PEM `file` of its key")
 	f.BoolVar(&s.APIInsecure, "api-insecure", false, "let the API speak plain HTTP beyond this machine, behind a TLS proxy")
+	f.BoolVar(&s.Pprof, "pprof", false, "serve profiles at /debug/pprof/ of the API, to the server's administrators")
 	f.StringVar(&s.Resolver, "resolver", "", "DNS `server` that is asked for the TXT records of custom domains; default the system's")
 	f.StringSliceVar(&s.TrustedProxies, "trusted-proxy", nil, "`range` of proxies whose X-Forwarded-For is believed (repeat, or separate with commas)")
 	f.StringVar(&s.AccessLog, "access-log", "", "`file` for one JSON line a request, - for standard output")

@@ -170,7 +170,7 @@ const (
 // and a body's own timeout is control's.
 func (r *running) serve(failed chan<- error) *sync.WaitGroup {
 	r.api = &http.Server{
-		Handler:           r.control.Handler(),
+		Handler:           r.apiHandler(),
 		ReadHeaderTimeout: apiHeaderTimeout,
 		IdleTimeout:       apiIdleTimeout,
 		MaxHeaderBytes:    apiMaxHeaderBytes,

@@ -34,6 +34,7 @@ type Settings struct {
 	APICert, APIKey string // PEM files
 	APIInsecure     bool   // plain HTTP beyond loopback
 	MaxAPIConns     int
+	Pprof           bool // profiles on the API, for administrators
 
 	Resolver       string // HOST[:PORT] of a DNS server, "": the system's
 	TrustedProxies []string
