@@ -4,16 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os/exec"
 	"runtime"
-	"slices"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"berth/bench/machine"
 )
@@ -28,15 +22,29 @@ type Own struct {
 
 // Run sends requests over Conns connections, the next on each when the one before is answered, until the time is up.
 func (o Own) Run(ctx context.Context, j Job) (r Result, err error) {
-	if err := o.call(ctx, j, &r); err != nil {
+	if err := o.call(ctx, order{Job: j}, &r); err != nil {
 		return r, fmt.Errorf("load %s: %w", j.Addr, err)
 	}
 	return r, ctx.Err()
 }
 
+// Play sends requests at the rates of the phases, whether or not the server keeps up.
+func (o Own) Play(ctx context.Context, j Job, phases []Phase) (p Played, err error) {
+	if err := o.call(ctx, order{j, phases}, &p); err != nil {
+		return p, fmt.Errorf("load %s: %w", j.Addr, err)
+	}
+	return p, ctx.Err()
+}
+
+// order is what the generator is told.
+type order struct {
+	Job    Job
+	Phases []Phase // none: as fast as the answers come
+}
+
 // call runs the generator as a process of its own, so that it alone has its core.
-func (o Own) call(ctx context.Context, j Job, into any) error {
-	in, err := json.Marshal(j)
+func (o Own) call(ctx context.Context, what order, into any) error {
+	in, err := json.Marshal(what)
 	if err != nil {
 		return err
 	}
@@ -55,232 +63,26 @@ func (o Own) call(ctx context.Context, j Job, into any) error {
 	return json.Unmarshal(out.Bytes(), into)
 }
 
-// Serve reads a job, does it, and writes its result: the other end of Run.
+// Serve reads an order, does it, and writes its result: the other end of Run and Play.
 func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
-	var j Job
-	if err := json.NewDecoder(in).Decode(&j); err != nil {
+	var o order
+	if err := json.NewDecoder(in).Decode(&o); err != nil {
 		return fmt.Errorf("read the job: %w", err)
 	}
-	l, err := newLoop(j)
+	l, err := newLoop(o.Job)
 	if err != nil {
 		return err
 	}
 	defer l.close()
 	runtime.LockOSThread()
-	r, err := l.closed(ctx)
+	var result any
+	if len(o.Phases) > 0 {
+		result, err = l.play(ctx, o.Phases)
+	} else {
+		result, err = l.closed(ctx)
+	}
 	if err != nil {
 		return err
 	}
-	return json.NewEncoder(out).Encode(r)
-}
-
-// loop is connections to one server, and the thread that serves them all.
-type loop struct {
-	job      Job
-	requests requests
-	poll     int
-	conns    []*conn // by descriptor
-	in       []byte
-	events   []unix.EpollEvent
-
-	answered  int64
-	bytes     int64
-	errors    int64
-	latencies []uint32 // microseconds
-}
-
-// conn is a connection. While a request is on its way, due is when it was to be sent.
-type conn struct {
-	fd   int
-	due  time.Time
-	busy bool
-	left int64  // bytes of a body that are still to come
-	head []byte // of a head, as far as it came
-	out  []byte // of a request, what did not fit into the socket's buffer
-}
-
-func newLoop(j Job) (*loop, error) {
-	at, err := netip.ParseAddrPort(j.Addr)
-	if err != nil {
-		return nil, err
-	}
-	l := &loop{job: j, requests: newRequests(j), in: make([]byte, 1<<20), events: make([]unix.EpollEvent, 1024), latencies: make([]uint32, 0, 1<<20)}
-	if l.poll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
-		return nil, err
-	}
-	for range j.Conns {
-		if err := l.open(at); err != nil {
-			l.close()
-			return nil, err
-		}
-	}
-	return l, nil
-}
-
-func (l *loop) open(at netip.AddrPort) error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(unix.Connect(fd, &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}), unix.SetNonblock(fd, true),
-		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
-		unix.EpollCtl(l.poll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP, Fd: int32(fd)})); err != nil {
-		return errors.Join(err, unix.Close(fd))
-	}
-	for len(l.conns) <= fd {
-		l.conns = append(l.conns, nil)
-	}
-	l.conns[fd] = &conn{fd: fd, head: make([]byte, 0, 4096)}
-	return nil
-}
-
-func (l *loop) close() {
-	for _, c := range l.conns {
-		if c != nil {
-			_ = unix.Close(c.fd)
-		}
-	}
-	_ = unix.Close(l.poll)
-}
-
-// closed is the loop in which an answer calls for the next request.
-func (l *loop) closed(ctx context.Context) (Result, error) {
-	clock, err := machine.ThreadTime()
-	if err != nil {
-		return Result{}, err
-	}
-	began := time.Now()
-	end := began.Add(l.job.For)
-	for _, c := range l.conns {
-		if c != nil {
-			l.send(c, began)
-		}
-	}
-	idle, wait := time.Duration(0), 100
-	if l.job.Spin {
-		wait = 0
-	}
-	for now := began; now.Before(end) && ctx.Err() == nil; {
-		n, err := unix.EpollWait(l.poll, l.events, wait)
-		if err != nil && !errors.Is(err, unix.EINTR) {
-			return Result{}, err
-		}
-		last := now
-		if now = time.Now(); n <= 0 && l.job.Spin {
-			idle += now.Sub(last)
-		}
-		for _, e := range l.events[:max(n, 0)] {
-			c := l.conns[e.Fd]
-			if c != nil && l.receive(c) {
-				now = time.Now()
-				l.finish(c, now)
-				l.send(c, now)
-			}
-		}
-	}
-	r := l.result(time.Since(began))
-	after, err := machine.ThreadTime()
-	r.Used = after - clock
-	r.Worked = r.Used - idle
-	if r.Requests == 0 {
-		err = errors.Join(err, fmt.Errorf("no request was answered; %d errors", r.Errors))
-	}
-	return r, err
-}
-
-// send writes the next request.
-func (l *loop) send(c *conn, due time.Time) {
-	c.due, c.busy, c.head = due, true, c.head[:0]
-	c.out = l.requests.next()
-	l.flush(c)
-}
-
-func (l *loop) flush(c *conn) {
-	for len(c.out) > 0 {
-		n, err := rawSend(c.fd, c.out)
-		if err == unix.EAGAIN {
-			_ = unix.EpollCtl(l.poll, unix.EPOLL_CTL_MOD, c.fd, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLOUT, Fd: int32(c.fd)})
-			c.out = slices.Clone(c.out) // the requests' buffer is used again
-			return
-		}
-		if err != 0 {
-			l.lose(c)
-			return
-		}
-		c.out = c.out[n:]
-	}
-}
-
-// lose gives up a connection that broke.
-func (l *loop) lose(c *conn) {
-	l.errors++
-	_ = unix.Close(c.fd)
-	l.conns[c.fd] = nil
-}
-
-// receive reads what there is of an answer, and says whether it is whole.
-func (l *loop) receive(c *conn) bool {
-	if len(c.out) > 0 {
-		l.flush(c)
-		if l.conns[c.fd] == nil || len(c.out) > 0 {
-			return false
-		}
-		_ = unix.EpollCtl(l.poll, unix.EPOLL_CTL_MOD, c.fd, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP, Fd: int32(c.fd)})
-	}
-	for c.left == 0 {
-		n, err := rawReceive(c.fd, l.in[:16<<10], 0)
-		if err == unix.EAGAIN {
-			return false
-		}
-		if n <= 0 || err != 0 || !c.busy {
-			l.lose(c) // closed, or it spoke without being asked
-			return false
-		}
-		l.bytes += int64(n)
-		whole, ok := c.take(l.in[:n])
-		if !ok {
-			l.lose(c)
-			return false
-		}
-		if whole {
-			return true
-		}
-	}
-	for c.left > 0 {
-		// MSG_TRUNC: nothing is copied, so that the generator can take answers of a megabyte as fast as a server sends them.
-		n, err := rawReceive(c.fd, l.in[:min(int64(len(l.in)), c.left)], unix.MSG_TRUNC)
-		if err == unix.EAGAIN {
-			return false
-		}
-		if n <= 0 || err != 0 {
-			l.lose(c)
-			return false
-		}
-		l.bytes += int64(n)
-		c.left -= int64(n)
-	}
-	return true
-}
-
-// finish notes an answer.
-func (l *loop) finish(c *conn, now time.Time) {
-	c.busy = false
-	l.answered++
-	l.latencies = append(l.latencies, uint32(min(now.Sub(c.due).Microseconds(), 1<<32-1)))
-}
-
-func (l *loop) result(took time.Duration) Result {
-	return Result{Requests: l.answered, Bytes: l.bytes, Took: took, Errors: l.errors}.withLatencies(l.latencies)
-}
-
-func (r Result) withLatencies(us []uint32) Result {
-	if len(us) == 0 {
-		return r
-	}
-	slices.Sort(us)
-	at := func(q float64) time.Duration {
-		return time.Duration(us[min(int(q*float64(len(us))), len(us)-1)]) * time.Microsecond
-	}
-	r.P50, r.P99, r.P999, r.Max = at(0.5), at(0.99), at(0.999), at(1)
-	return r
+	return json.NewEncoder(out).Encode(result)
 }

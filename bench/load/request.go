@@ -24,7 +24,7 @@ func (h Headers) template(path string) string {
 		"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36\r\n" +
 		"Accept: image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: no-cors\r\n" +
 		"Referer: http://HOST/\r\nAccept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-GB,en;q=0.9\r\n" +
-		"Cookie: theme=dark; consent=" + strings.Repeat("abcdef0123456789", 16) + "\r\n\r\n"
+		"Cookie: theme=dark; consent=" + strings.Repeat("abcdef0123456789", 21) + "\r\n\r\n"
 }
 
 // Request is the request for a path on a host.

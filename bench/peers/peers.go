@@ -37,7 +37,8 @@ type Setup struct {
 
 // Server is one that answers.
 type Server struct {
-	Addr string
+	Addr       string
+	API, Token string // Berth's alone
 	*machine.Process
 }
 

@@ -16,6 +16,8 @@ type Comparison struct {
 	Size    int
 	Headers string
 	Sides   []Series
+	// Allocations of Berth for a request; none: not measured.
+	Allocations bench.Sample
 }
 
 // Series is all turns of a side. The i-th of each side were one after the other.

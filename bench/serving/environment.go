@@ -18,7 +18,7 @@ import (
 type environment struct {
 	dir           string // of this run
 	data, folders string
-	copies        int // of data, that have been lent
+	lent          map[string]string // data directories by the program that serves them
 	cores         machine.Cores
 	server        machine.Placement
 	wrk           *load.Wrk
@@ -97,14 +97,17 @@ func (c Config) makeSites(ctx context.Context, env *environment) error {
 	return os.WriteFile(made, nil, 0o644)
 }
 
-// copyOfData lends the data directory, and from the second time on a copy of it: no two servers may have the same. Blobs are not
+// dataFor is the data directory for a program: no two servers may have the same, so that all but the first get copies. Blobs are not
 // copied, as they never change.
-func (env *environment) copyOfData() (string, error) {
-	env.copies++
-	if env.copies == 1 {
+func (env *environment) dataFor(program string) (string, error) {
+	if dir, ok := env.lent[program]; ok {
+		return dir, nil
+	}
+	if len(env.lent) == 0 {
+		env.lent = map[string]string{program: env.data}
 		return env.data, nil
 	}
-	dir := filepath.Join(env.dir, fmt.Sprintf("data-%d", env.copies))
+	dir := filepath.Join(env.dir, fmt.Sprintf("data-%d", len(env.lent)))
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return "", err
 	}
@@ -121,5 +124,6 @@ func (env *environment) copyOfData() (string, error) {
 			return "", fmt.Errorf("copy the data directory: %w\n%s", err, out)
 		}
 	}
+	env.lent[program] = dir
 	return dir, nil
 }

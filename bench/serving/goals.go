@@ -49,7 +49,22 @@ func (r *Report) Goals() (goals []bench.Goal) {
 		}
 		goals = append(goals, bench.Reaching(what, bench.AsRatio, p.must, p.stretch, c.Better(p.than)).Because(strings.Join(why, "; ")))
 	}
-	return goals
+	return append(goals, r.allocationGoal())
+}
+
+// allocationGoal is of the size that takes the most. A hundredth of an allocation is the work that a server does beside requests.
+func (r *Report) allocationGoal() bench.Goal {
+	worst, size := bench.Sample(nil), ""
+	for _, c := range r.Comparisons {
+		if c.Name == "hot" && len(c.Allocations) > 0 && (worst == nil || c.Allocations.Median() > worst.Median()) {
+			worst, size = c.Allocations, c.File
+		}
+	}
+	g := bench.Reaching("allocations per served request, hit", bench.AsNumber, 0.01, 0, worst)
+	if worst == nil {
+		return g.Because("not in this run")
+	}
+	return g.Because("of the whole process, " + size + ", the worst of the sizes")
 }
 
 func sideName(side string) string {

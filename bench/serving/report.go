@@ -47,6 +47,9 @@ func (r *Report) String() string {
 			s.Add(c.row(&c.Sides[k])...)
 		}
 		b.WriteString(s.String())
+		if len(c.Allocations) > 0 {
+			fmt.Fprintf(&b, "  berth's allocations for a request: %v\n", c.Allocations)
+		}
 	}
 	return b.String()
 }

@@ -63,7 +63,12 @@ func (c Config) compare(ctx context.Context, env *environment, sides []*side, sc
 			cmp.Sides[i].Slots = append(cmp.Sides[i].Slots, sl)
 		}
 	}
-	return cmp, nil
+	if sides[0].name != sideBerth || sc.load != loadOwn {
+		return cmp, nil
+	}
+	var err error
+	cmp.Allocations, err = c.allocations(ctx, env, sides[0], sc)
+	return cmp, err
 }
 
 // warm asks for each host once at least, and waits until the server has nothing left to do.

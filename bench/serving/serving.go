@@ -138,10 +138,7 @@ type scenario struct {
 
 // scenarios are those of wrk first. The own generator sends what a browser sends, if anything does.
 func (c Config) scenarios() (all []scenario) {
-	hosts := make([]string, c.Sites.Sites)
-	for i := range hosts {
-		hosts[i] = sites.Host(i)
-	}
+	hosts := c.hosts()
 	for _, by := range c.Load {
 		for k, h := range c.Headers {
 			if by == loadOwn && k > 0 {
@@ -158,4 +155,13 @@ func (c Config) scenarios() (all []scenario) {
 		}
 	}
 	return all
+}
+
+// hosts are those of all sites, the hot ones first.
+func (c Config) hosts() []string {
+	hosts := make([]string, c.Sites.Sites)
+	for i := range hosts {
+		hosts[i] = sites.Host(i)
+	}
+	return hosts
 }

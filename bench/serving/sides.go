@@ -3,17 +3,14 @@ package serving
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
-	"time"
 
 	"berth/bench/machine"
 	"berth/bench/peers"
@@ -87,39 +84,6 @@ func (s *side) stop() {
 	if s.running != nil {
 		s.running.Stop()
 		s.running = nil
-	}
-}
-
-func (c Config) startBerth(ctx context.Context, env *environment, binary string) (*peers.Server, error) {
-	data, err := env.copyOfData()
-	if err != nil {
-		return nil, err
-	}
-	file := filepath.Join(env.dir, fmt.Sprintf("ready-%d.json", time.Now().UnixNano()))
-	cmd := exec.Command(binary, append([]string{"serve", "--data", data, "--http", "127.0.0.1:0", "--api", "127.0.0.1:0", "--max-conns-per-ip", "-1", "--max-conns", "20000",
-		"--ready-file", file, "--log-level", "warn"}, c.BerthArgs...)...)
-	cmd.Stderr = os.Stderr
-	p, err := machine.Start(cmd, env.server)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
-	defer cancel()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		var at struct{ HTTP string }
-		if b, err := os.ReadFile(file); err == nil && json.Unmarshal(b, &at) == nil {
-			return &peers.Server{Addr: at.HTTP, Process: p}, nil
-		}
-		select {
-		case <-p.Done():
-			return nil, fmt.Errorf("it ended: %w", p.Wait())
-		case <-ctx.Done():
-			p.Stop()
-			return nil, fmt.Errorf("it does not serve: %w", ctx.Err())
-		case <-tick.C:
-		}
 	}
 }
 

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,8 +20,8 @@ import (
 const benchServeLong = `Starts Berth and each peer that is installed on one core, and wrk on the other, and compares the processor time
 that the kernel charges the server for a request. Turns in which others had the machine are repeated, and not counted.`
 
-func benchServeFlags(a *app, f *pflag.FlagSet) func(context.Context) (bench.Report, error) {
-	c := serving.Config{}
+// servingFlags are those of all workloads that ask servers for files.
+func servingFlags(f *pflag.FlagSet, c *serving.Config, sides, rounds, conns string) {
 	f.StringVar(&c.Berth, "berth", "", "`file` of the program to measure; default this one")
 	f.StringVar(&c.Other, "other", "", "`file` of another build, measured beside it as berth-other")
 	f.StringArrayVar(&c.BerthArgs, "serve-flag", nil, "one more `flag` for berth serve, such as --serve-flag=--body-cache=1GiB (repeatable)")
@@ -28,27 +30,67 @@ func benchServeFlags(a *app, f *pflag.FlagSet) func(context.Context) (bench.Repo
 	f.IntVar(&c.Sites.Hot, "hot", 200, "sites among them that the load asks for")
 	f.IntVar(&c.Sites.Hosts, "hosts", 1_000_000, "hosts deployed on Berth")
 	f.Uint64Var(&c.Sites.Seed, "seed", 1, "of the sites")
-	f.StringSliceVar(&c.Sides, "sides", nil, fmt.Sprintf("servers to measure, of %v; default all that are installed", serving.SideNames()))
-	f.StringSliceVar(&c.Files, "files", nil, fmt.Sprintf("files to ask for, of %v; default all", serving.FileNames()))
+	f.StringSliceVar(&c.Sides, "sides", nil, fmt.Sprintf("servers to measure, of %s; default %s", strings.Join(serving.SideNames(), ", "), sides))
+	f.IntVar(&c.Rounds, "rounds", 0, "turns of each side; default "+rounds)
+	f.IntVar(&c.Conns, "conns", 0, "keep-alive connections; default "+conns)
+	f.IntVar(&c.Nice, "nice", 0, "priority of servers and generator: -20, for root, keeps others away from them")
+	f.Float64Var(&c.Others, "others", 0.05, "share of the server's core that others may have in a turn that counts")
+}
+
+// complete fills in what no flag says.
+func (a *app) complete(c serving.Config) (serving.Config, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return c, err
+	}
+	c.Self, c.Berth = self, cmp.Or(c.Berth, self)
+	c.Progress = func(text string) { a.note("%s", text) }
+	return c, nil
+}
+
+func benchServeFlags(a *app, f *pflag.FlagSet) func(context.Context) (bench.Report, error) {
+	c := serving.Config{}
+	servingFlags(f, &c, "all that are installed", "9", "64")
+	f.StringSliceVar(&c.Files, "files", nil, fmt.Sprintf("files to ask for, of %s; default all", strings.Join(serving.FileNames(), ", ")))
 	f.StringSliceVar(&c.Headers, "headers", nil, "requests to send: browser, with 12 fields, bare, or both; default both")
 	f.StringSliceVar(&c.Load, "load", nil, "what asks: wrk, for files up to 16 KiB, own, for all, or both; default both")
 	f.BoolVar(&c.Uniform, "uniform", true, "ask for all sites alike, too")
-	f.IntVar(&c.Rounds, "rounds", 9, "turns of each side")
 	f.DurationVar(&c.Slot, "slot", time.Second, "length of a turn, in whole seconds")
-	f.IntVar(&c.Conns, "conns", 64, "keep-alive connections")
-	f.IntVar(&c.Nice, "nice", 0, "priority of servers and generator: -20, for root, keeps others away from them")
-	f.Float64Var(&c.Others, "others", 0.05, "share of the server's core that others may have in a turn that counts")
 	return func(ctx context.Context) (bench.Report, error) {
-		self, err := os.Executable()
+		c, err := a.complete(c)
 		if err != nil {
 			return nil, err
 		}
-		c.Self = self
-		if c.Berth == "" {
-			c.Berth = self
-		}
-		c.Progress = func(text string) { a.note("%s", text) }
 		return serving.Run(ctx, c)
+	}
+}
+
+const benchIdleLong = `Opens connections, has each answered once, and looks at the memory of the server while they wait for their next request.`
+
+func benchIdleFlags(a *app, f *pflag.FlagSet) func(context.Context) (bench.Report, error) {
+	c := serving.Config{}
+	servingFlags(f, &c, "berth, nginx-map, lighttpd, caddy, constant", "3", "10000")
+	return func(ctx context.Context) (bench.Report, error) {
+		c, err := a.complete(c)
+		if err != nil {
+			return nil, err
+		}
+		return serving.Idle(ctx, c)
+	}
+}
+
+const benchBurstLong = `Sends a steady load, ten times as much from one moment to the next, and the steady load again, whether or not the server
+keeps up, and looks at how long answers take.`
+
+func benchBurstFlags(a *app, f *pflag.FlagSet) func(context.Context) (bench.Report, error) {
+	c := serving.Config{}
+	servingFlags(f, &c, "berth and nginx-map", "3", "64, and ten times as many in the burst")
+	return func(ctx context.Context) (bench.Report, error) {
+		c, err := a.complete(c)
+		if err != nil {
+			return nil, err
+		}
+		return serving.Burst(ctx, c)
 	}
 }
 
