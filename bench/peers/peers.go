@@ -32,7 +32,6 @@ type Setup struct {
 	Folders string // a folder for each site, with the name of its host
 	Sites   sites.Config
 	At      machine.Placement
-	Log     *os.File // takes what the server writes to its standard error; nil: nobody
 }
 
 // Server is one that answers.
@@ -98,7 +97,12 @@ func (p Peer) Start(ctx context.Context, s Setup) (*Server, error) {
 		return nil, fmt.Errorf("configure %s: %w", p.Name, err)
 	}
 	cmd := exec.Command(path, p.args(config, s.Dir)...)
-	cmd.Stderr = s.Log
+	said, err := os.Create(filepath.Join(s.Dir, "error.log")) // a server opens it again once it has read its configuration
+	if err != nil {
+		return nil, err
+	}
+	defer said.Close()
+	cmd.Stderr = said
 	cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+s.Dir, "XDG_CONFIG_HOME="+s.Dir)
 	proc, err := machine.Start(cmd, s.At)
 	if err != nil {

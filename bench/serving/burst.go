@@ -62,7 +62,7 @@ func Burst(ctx context.Context, c Config) (rep *BurstReport, err error) {
 			s.stop()
 		}
 	}()
-	sc := scenario{"hot", loadOwn, c.hosts()[:c.Sites.Hot], sites.Small(), load.Browser}
+	sc := scenario{hotHosts, loadOwn, c.hosts()[:c.Sites.Hot], sites.Small(), load.Browser}
 	if err := c.paceBurst(ctx, env, sides, sc, rep); err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import (
 
 // Comparison is all sides asked for the same, by turns.
 type Comparison struct {
-	Name    string // hot or uniform
+	Name    string // hot, uniform or spread
 	Load    string // what asked: wrk or own
 	Hosts   int    // that are asked for
 	File    string
@@ -92,8 +92,11 @@ func loadName(load string) string {
 }
 
 func (c *Comparison) hostsName() string {
-	if c.Name == "uniform" {
+	switch c.Name {
+	case uniformHosts:
 		return fmt.Sprintf("all %s sites alike", plot.Whole(int64(c.Hosts)))
+	case spreadHosts:
+		return fmt.Sprintf("up to %s hosts from everywhere alike", plot.Whole(int64(c.Hosts)))
 	}
 	return fmt.Sprintf("%s hot hosts", plot.Whole(int64(c.Hosts)))
 }

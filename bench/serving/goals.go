@@ -17,15 +17,15 @@ type promise struct {
 
 func promises() []promise {
 	return []promise{
-		{"hot", "1k", "nginx-map", 1.25, 1.6},
-		{"hot", "10k", "nginx-map", 1.1, 1.4},
-		{"hot", "100k", "nginx-map", 1, 1.15},
-		{"hot", "1m", "nginx-map", 1, 1.15},
-		{"hot", "1k", sideConstant, 0.85, 1.1},
-		{"uniform", "1k", "nginx-map", 1.3, 1.6},
-		{"uniform", "1k", "nginx-root", 1.3, 1.6},
-		{"hot", "1k", "caddy", 8, 0},
-		{"hot", "10k", "caddy", 8, 0},
+		{hotHosts, "1k", "nginx-map", 1.25, 1.6},
+		{hotHosts, "10k", "nginx-map", 1.1, 1.4},
+		{hotHosts, "100k", "nginx-map", 1, 1.15},
+		{hotHosts, "1m", "nginx-map", 1, 1.15},
+		{hotHosts, "1k", sideConstant, 0.85, 1.1},
+		{uniformHosts, "1k", "nginx-map", 1.3, 1.6},
+		{uniformHosts, "1k", "nginx-root", 1.3, 1.6},
+		{hotHosts, "1k", "caddy", 8, 0},
+		{hotHosts, "10k", "caddy", 8, 0},
 	}
 }
 
@@ -56,7 +56,7 @@ func (r *Report) Goals() (goals []bench.Goal) {
 func (r *Report) allocationGoal() bench.Goal {
 	worst, size := bench.Sample(nil), ""
 	for _, c := range r.Comparisons {
-		if c.Name == "hot" && len(c.Allocations) > 0 && (worst == nil || c.Allocations.Median() > worst.Median()) {
+		if c.Name == hotHosts && len(c.Allocations) > 0 && (worst == nil || c.Allocations.Median() > worst.Median()) {
 			worst, size = c.Allocations, c.File
 		}
 	}

@@ -53,7 +53,7 @@ func Idle(ctx context.Context, c Config) (rep *IdleReport, err error) {
 	for _, s := range sides {
 		rep.Sides = append(rep.Sides, IdleSide{Side: s.name})
 	}
-	sc := scenario{"hot", loadOwn, c.hosts()[:c.Sites.Hot], sites.Small(), load.Browser}
+	sc := scenario{hotHosts, loadOwn, c.hosts()[:c.Sites.Hot], sites.Small(), load.Browser}
 	for round := range c.Rounds {
 		for i, s := range sides {
 			c.Progress(fmt.Sprintf("%d idle connections to %s: round %d of %d", c.Conns, s.name, round+1, c.Rounds))

@@ -23,12 +23,7 @@ func (r *Report) Rows() (rows []bench.Row) {
 		c := &r.Comparisons[i]
 		for _, s := range c.Sides {
 			for _, sl := range s.Slots {
-				name := fmt.Sprintf("Serve/hosts=%s/size=%s/headers=%s/load=%s/side=%s", c.Name, c.File, c.Headers, c.Load, s.Side)
-				if sl.Disturbed {
-					name = "Disturbed" + name
-				}
-				rows = append(rows, bench.Measured(name, int(sl.Requests), bench.In(sl.PerRequest(), "cpu-ns/op"), bench.In(sl.Rate(), "req/s"),
-					bench.In(float64(sl.P50), "p50-ns"), bench.In(float64(sl.P99), "p99-ns"), bench.In(float64(sl.P999), "p999-ns")))
+				rows = append(rows, sl.row(fmt.Sprintf("Serve/hosts=%s/size=%s/headers=%s/load=%s/side=%s", c.Name, c.File, c.Headers, c.Load, s.Side)))
 			}
 		}
 	}
@@ -66,9 +61,7 @@ func (c *Comparison) row(s *Series) []string {
 		row = append(row, "–", "")
 	}
 	return append(row, plot.Whole(int64(s.median(Slot.Rate))),
-		bench.NS(s.median(func(sl Slot) float64 { return float64(sl.P50) })),
-		bench.NS(s.median(func(sl Slot) float64 { return float64(sl.P99) })),
-		bench.NS(s.median(func(sl Slot) float64 { return float64(sl.P999) })),
+		bench.NS(s.median(slotP50)), bench.NS(s.median(slotP99)), bench.NS(s.median(slotP999)),
 		percent(s.median(Slot.ServerShare)), percent(s.median(Slot.LoadShare)),
 		percent(s.median(func(sl Slot) float64 { return sl.Others })), fmt.Sprintf("%d/%d", len(slots), len(s.Slots)), strings.Join(s.remarks(), ", "))
 }

@@ -51,6 +51,13 @@ const (
 	loadOwn = "own"
 )
 
+// Which hosts are asked for.
+const (
+	hotHosts     = "hot"     // a few
+	uniformHosts = "uniform" // all sites
+	spreadHosts  = "spread"  // hosts from everywhere
+)
+
 // maxForWrk is the largest file that wrk asks for. It reads 8 KiB at a time: for large ones it would be wrk that is measured.
 const maxForWrk = 16 << 10
 
@@ -129,7 +136,7 @@ func shortName(f sites.File) string { return f.Name[1 : len(f.Name)-len(".png")]
 
 // scenario is what all sides are asked for in a series of rounds.
 type scenario struct {
-	name    string // "hot" or "uniform"
+	name    string // which hosts
 	load    string // wrk or own
 	hosts   []string
 	file    sites.File
@@ -146,12 +153,12 @@ func (c Config) scenarios() (all []scenario) {
 			}
 			for _, f := range sites.Files() {
 				if slices.Contains(c.Files, shortName(f)) && (by == loadOwn || f.Size <= maxForWrk) {
-					all = append(all, scenario{"hot", by, hosts[:c.Sites.Hot], f, load.Headers(h)})
+					all = append(all, scenario{hotHosts, by, hosts[:c.Sites.Hot], f, load.Headers(h)})
 				}
 			}
 		}
 		if c.Uniform {
-			all = append(all, scenario{"uniform", by, hosts, sites.Small(), load.Headers(c.Headers[0])})
+			all = append(all, scenario{uniformHosts, by, hosts, sites.Small(), load.Headers(c.Headers[0])})
 		}
 	}
 	return all

@@ -56,7 +56,7 @@ func (c Config) sides(env *environment) (all []*side, skipped []string) {
 			if err != nil {
 				return nil, err
 			}
-			return p.Start(ctx, peers.Setup{Dir: dir, Folders: env.folders, Sites: c.Sites, At: env.server, Log: os.Stderr})
+			return p.Start(ctx, peers.Setup{Dir: dir, Folders: env.folders, Sites: c.Sites, At: env.server})
 		}})
 	}
 	for _, name := range []string{sideConstant, sideEpoll} {

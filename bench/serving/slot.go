@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"berth/bench"
 	"berth/bench/load"
 	"berth/bench/machine"
 )
@@ -28,6 +29,19 @@ func (s Slot) ServerShare() float64 { return s.CPU.Seconds() / s.Took.Seconds() 
 
 // LoadShare is how busy the generator was.
 func (s Slot) LoadShare() float64 { return s.Worked.Seconds() / s.Took.Seconds() }
+
+func slotP50(s Slot) float64  { return float64(s.P50) }
+func slotP99(s Slot) float64  { return float64(s.P99) }
+func slotP999(s Slot) float64 { return float64(s.P999) }
+
+// row is the turn in Go's benchmark format. A disturbed one has a name of its own, so that nobody takes it for one that counts.
+func (s Slot) row(name string) bench.Row {
+	if s.Disturbed {
+		name = "Disturbed" + name
+	}
+	return bench.Measured(name, int(s.Requests), bench.In(s.PerRequest(), "cpu-ns/op"), bench.In(s.Rate(), "req/s"),
+		bench.In(slotP50(s), "p50-ns"), bench.In(slotP99(s), "p99-ns"), bench.In(slotP999(s), "p999-ns"))
+}
 
 // tries is how often a turn is had that others disturb.
 const tries = 3

@@ -18,7 +18,10 @@ import (
 )
 
 // deploymentsOfFiller is how many deployments a project without files of its own has: each has a host.
-const deploymentsOfFiller = 100
+const (
+	deploymentsOfFiller = 100
+	hostsOfFiller       = deploymentsOfFiller + 2 // production, and the branch's alias
+)
 
 // batch is how many deployments are made durable together.
 const batch = 5000
@@ -185,9 +188,9 @@ func (w *writer) deployment(id store.UUID, l listing) store.Deployment {
 func (w *writer) filler(tx *store.Tx, i int) error {
 	ds := make([]store.Deployment, deploymentsOfFiller)
 	for k := range ds {
-		ds[k] = w.deployment(w.uuid(4, i*deploymentsOfFiller+k), listing{w.shared, 1, Small().Size})
+		ds[k] = w.deployment(w.uuid(kindOther, i*deploymentsOfFiller+k), listing{w.shared, 1, Small().Size})
 	}
-	if err := w.project(tx, store.Project{Name: fmt.Sprintf("other-%06d", i), UUID: w.uuid(3, i)}, ds); err != nil {
+	if err := w.project(tx, store.Project{Name: otherProject(i), UUID: w.uuid(3, i)}, ds); err != nil {
 		return fmt.Errorf("project %d: %w", i, err)
 	}
 	return nil
@@ -228,9 +231,26 @@ func (w *writer) route(tx *store.Tx, labels string, r store.Route) error {
 	return tx.SetRoute(w.hasher.Key(hostkey.Host(labels+"."+Domain)), r)
 }
 
+// kindOther is the kind of the UUIDs of deployments without files of their own.
+const kindOther = 4
+
+func otherProject(i int) string { return fmt.Sprintf("other-%06d", i) }
+
+// Others is how many hosts there are of deployments without files of their own; they all have the small file of the last site.
+func (c Config) Others() int {
+	projects := max(0, c.Hosts-hostsOfSite*c.Sites+hostsOfFiller-1) / hostsOfFiller
+	return projects * deploymentsOfFiller
+}
+
+// OtherHost is one of them, from 0.
+func (c Config) OtherHost(i int) string {
+	id := c.uuid(kindOther, i)
+	return hex.EncodeToString(id[:4]) + "." + otherProject(i/deploymentsOfFiller) + "." + Domain
+}
+
 // uuid is the i-th of a kind. Its first 32 bits, which become a label, are different for each i of a kind.
-func (w *writer) uuid(kind, i int) (id store.UUID) {
-	r := rand.New(rand.NewPCG(w.Seed^uint64(kind)<<56, uint64(i)))
+func (c Config) uuid(kind, i int) (id store.UUID) {
+	r := rand.New(rand.NewPCG(c.Seed^uint64(kind)<<56, uint64(i)))
 	binary.LittleEndian.PutUint64(id[8:], r.Uint64())
 	binary.LittleEndian.PutUint32(id[4:], r.Uint32())
 	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80

@@ -38,6 +38,15 @@ func TestDataIsSound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if n := c.Others(); n != 900 {
+		t.Errorf("%d other hosts", n)
+	}
+	hasher := hostkey.NewHasher(d.Secrets.HostnameHash)
+	for _, host := range []string{sites.Host(29), c.OtherHost(0), c.OtherHost(c.Others() - 1)} {
+		if _, err := d.Store.LookupRoute(hasher.Key(hostkey.Host(host))); err != nil {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
 	rep, err := s.Fsck(ctx, control.FsckOptions{}, func(p control.Problem) { t.Error(p) })
 	if err != nil {
 		t.Fatal(err)

@@ -30,6 +30,7 @@ func workloads() []workload {
 		{"serve", "What a request costs, beside nginx, lighttpd, Caddy and the floor of the machine", benchServeLong, benchServeFlags, "", "--sites 20000 --hosts 100000 --rounds 3 --slot 1s"},
 		{"idle", "Memory of connections that wait for their next request", benchIdleLong, benchIdleFlags, "", "--sites 2000 --hosts 20000 --rounds 1"},
 		{"burst", "Ten times the load from one moment to the next", benchBurstLong, benchBurstFlags, "", "--sites 2000 --hosts 20000 --rounds 1"},
+		{"hosts", "What a request costs, by the number of hosts deployed", benchHostsLong, benchHostsFlags, "", "--numbers 1000,10000,100000 --rounds 3"},
 		{"deploy", "How long a large site takes to go live, first and again", benchDeployLong, benchDeployFlags, "", "--files 2000"},
 		{"migrate", "The tables of the old design against route records", benchMigrateLong, benchMigrateFlags, "", "--deployments 100000 --backfill 100000 --rounds 3"},
 	}

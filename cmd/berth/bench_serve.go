@@ -94,6 +94,29 @@ func benchBurstFlags(a *app, f *pflag.FlagSet) func(context.Context) (bench.Repo
 	}
 }
 
+const benchHostsLong = `Starts a server for each number of hosts, and asks them by turns: for a few hot hosts, and for hosts from everywhere alike.
+The curves should be flat.`
+
+func benchHostsFlags(a *app, f *pflag.FlagSet) func(context.Context) (bench.Report, error) {
+	c, numbers := serving.Config{}, []int{}
+	f.StringVar(&c.Berth, "berth", "", "`file` of the program to measure; default this one")
+	f.StringArrayVar(&c.BerthArgs, "serve-flag", nil, "one more `flag` for berth serve (repeatable)")
+	f.StringVar(&c.Data, "keep", "", "`directory` to keep the data in, for the next run; default a temporary one")
+	f.IntSliceVar(&numbers, "numbers", []int{1_000, 10_000, 100_000, 1_000_000}, "how many hosts are deployed")
+	f.Uint64Var(&c.Sites.Seed, "seed", 1, "of the sites")
+	f.IntVar(&c.Rounds, "rounds", 5, "turns of each server")
+	f.IntVar(&c.Conns, "conns", 64, "keep-alive connections")
+	f.DurationVar(&c.Slot, "slot", time.Second, "length of a turn")
+	f.IntVar(&c.Nice, "nice", 0, "priority of servers and generator: -20, for root, keeps others away from them")
+	return func(ctx context.Context) (bench.Report, error) {
+		c, err := a.complete(c)
+		if err != nil {
+			return nil, err
+		}
+		return serving.Hosts(ctx, c, numbers)
+	}
+}
+
 // newStandInCommand is for the workload serve alone: the parts of it that must be processes of their own.
 func newStandInCommand(a *app) *cobra.Command {
 	addr, size := "", 0
