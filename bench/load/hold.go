@@ -55,7 +55,7 @@ func (h *Held) Ask(ctx context.Context) error {
 			}
 		}
 		if h.l.errors > 0 {
-			return fmt.Errorf("%d of %d connections broke", h.l.errors, h.l.job.Conns)
+			return fmt.Errorf("%d of %d connections broke: %s", h.l.errors, h.l.job.Conns, h.l.fault)
 		}
 		if time.Now().After(end) {
 			return errors.New("a minute is over and not all requests are answered")

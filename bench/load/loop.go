@@ -27,6 +27,7 @@ type loop struct {
 	answered  int64
 	bytes     int64
 	errors    int64
+	fault     string   // why the first of them
 	latencies []uint32 // microseconds
 }
 
@@ -101,7 +102,7 @@ func (l *loop) closed(ctx context.Context) (Result, error) {
 		}
 	}
 	idle := time.Duration(0)
-	for now := began; now.Before(end) && ctx.Err() == nil; {
+	for now := began; l.goesOn(now, end) && ctx.Err() == nil; {
 		ready, err := l.wait()
 		if err != nil {
 			return Result{}, err
@@ -124,9 +125,15 @@ func (l *loop) closed(ctx context.Context) (Result, error) {
 	r.Used = after - clock
 	r.Worked = r.Used - idle
 	if r.Requests == 0 {
-		err = errors.Join(err, fmt.Errorf("no request was answered; %d errors", r.Errors))
+		err = errors.Join(err, fmt.Errorf("no request was answered; %d errors: %s", r.Errors, r.Fault))
 	}
 	return r, err
+}
+
+// goesOn says that the time is not up. On a machine that is busy with other things not even one answer may be there by then: it is
+// waited for.
+func (l *loop) goesOn(now, end time.Time) bool {
+	return now.Before(end) || l.answered == 0 && l.live > 0 && now.Before(end.Add(afterwards))
 }
 
 // wait gives the connections on which something happened; none if nothing did for a millisecond or, to who never sleeps, just now.
@@ -158,16 +165,18 @@ func (l *loop) flush(c *conn) {
 			return
 		}
 		if err != 0 {
-			l.lose(c)
+			l.lose(c, "send: "+err.Error())
 			return
 		}
 		c.out = c.out[n:]
 	}
 }
 
-// lose gives up a connection that broke.
-func (l *loop) lose(c *conn) {
-	l.errors++
+// lose gives up a connection that broke, and remembers why the first one did.
+func (l *loop) lose(c *conn, why string) {
+	if l.errors++; l.fault == "" {
+		l.fault = why
+	}
 	l.live--
 	_ = unix.Close(c.fd)
 	l.conns[c.fd] = nil
@@ -188,13 +197,13 @@ func (l *loop) receive(c *conn) bool {
 			return false
 		}
 		if n <= 0 || err != 0 || !c.busy {
-			l.lose(c) // closed, or it spoke without being asked
+			l.lose(c, broken(n, err))
 			return false
 		}
 		l.bytes += int64(n)
 		whole, ok := c.take(l.in[:n])
 		if !ok {
-			l.lose(c)
+			l.lose(c, fmt.Sprintf("answer %.60q", l.in[:n]))
 			return false
 		}
 		if whole {
@@ -208,13 +217,23 @@ func (l *loop) receive(c *conn) bool {
 			return false
 		}
 		if n <= 0 || err != 0 {
-			l.lose(c)
+			l.lose(c, broken(n, err))
 			return false
 		}
 		l.bytes += int64(n)
 		c.left -= int64(n)
 	}
 	return true
+}
+
+func broken(n int, err unix.Errno) string {
+	switch {
+	case err != 0:
+		return "receive: " + err.Error()
+	case n == 0:
+		return "the server closed a connection"
+	}
+	return "the server spoke without being asked"
 }
 
 // finish notes an answer.
@@ -225,7 +244,7 @@ func (l *loop) finish(c *conn, now time.Time) {
 }
 
 func (l *loop) result(took time.Duration) Result {
-	return Result{Requests: l.answered, Bytes: l.bytes, Took: took, Errors: l.errors}.withLatencies(l.latencies)
+	return Result{Requests: l.answered, Bytes: l.bytes, Took: took, Errors: l.errors, Fault: l.fault}.withLatencies(l.latencies)
 }
 
 func (r Result) withLatencies(us []uint32) Result {

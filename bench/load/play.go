@@ -24,6 +24,7 @@ type Window struct {
 type Played struct {
 	Windows  []Window
 	Answered int64
+	Fault    string
 	Errors   int64 // answers that were no 200, connections that broke, and requests that were not answered 30 s after the end
 }
 
@@ -141,7 +142,7 @@ func (p *player) unanswered() int {
 }
 
 func (p *player) played() Played {
-	out := Played{Answered: p.answered, Errors: p.errors + int64(p.unanswered())}
+	out := Played{Answered: p.answered, Errors: p.errors + int64(p.unanswered()), Fault: p.fault}
 	for i, us := range p.windows {
 		r := Result{}.withLatencies(us)
 		out.Windows = append(out.Windows, Window{At: time.Duration(i) * WindowLength, Answered: len(us), P50: r.P50, P99: r.P99, Peak: r.Max})

@@ -55,6 +55,7 @@ type Result struct {
 	Took           time.Duration
 	P50, P99, P999 time.Duration
 	Max            time.Duration
+	Fault          string        // what was wrong first; wrk does not say
 	Errors         int64         // answers that were no 200, and connections that broke
 	Used           time.Duration // processor time of the generator
 	Worked         time.Duration // that of it in which it did not look in vain for answers

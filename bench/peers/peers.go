@@ -46,10 +46,12 @@ type Peer struct {
 	Name    string
 	About   string
 	Install string // what to do where it is missing
-	program string
-	config  string
-	args    func(config, dir string) []string
-	more    func(Setup) error // writes what the configuration includes
+	// KeepsOpen says that every file it has served stays open for seconds: asked for more files than may be open it fails.
+	KeepsOpen bool
+	program   string
+	config    string
+	args      func(config, dir string) []string
+	more      func(Setup) error // writes what the configuration includes
 }
 
 // All are the peers in the order in which they are shown.
@@ -59,7 +61,7 @@ func All() []Peer {
 		{Name: "nginx-map", About: "nginx, a map of all hosts to folders, sendfile", Install: ".ci/need nginx", program: "nginx", config: "nginx-map.conf", args: nginx, more: writeMap},
 		{Name: "nginx-copy", About: "the same, without sendfile", Install: ".ci/need nginx", program: "nginx", config: "nginx-copy.conf", args: nginx, more: writeMap},
 		{Name: "nginx-root", About: "nginx, root /sites/$host", Install: ".ci/need nginx", program: "nginx", config: "nginx-root.conf", args: nginx},
-		{Name: "lighttpd", About: "lighttpd, a folder by host name", Install: ".ci/need lighttpd", program: "lighttpd", config: "lighttpd.conf",
+		{Name: "lighttpd", About: "lighttpd, a folder by host name", Install: ".ci/need lighttpd", KeepsOpen: true, program: "lighttpd", config: "lighttpd.conf",
 			args: func(config, _ string) []string { return []string{"-D", "-f", config} }},
 		{Name: "caddy", About: "Caddy, a folder by host name", Install: ".ci/need caddy", program: "caddy", config: "Caddyfile",
 			args: func(config, _ string) []string { return []string{"run", "--adapter", "caddyfile", "--config", config} }},
@@ -166,11 +168,9 @@ func (p Peer) configure(s Setup, addr, file string) error {
 	if os.Getuid() == 0 {
 		v.User = "root" // or its workers could not read what only root may
 	}
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+	if v.Files, err = MaxOpenFiles(); err != nil {
 		return err
 	}
-	v.Files = int(min(limit.Max, 1<<20))
 	v.CachedFiles = max(v.Files-4096, 256) // the others are for connections
 	if err := os.MkdirAll(filepath.Join(s.Dir, "tmp"), 0o755); err != nil {
 		return err
@@ -186,6 +186,15 @@ func (p Peer) configure(s Setup, addr, file string) error {
 		return nil
 	}
 	return p.more(s)
+}
+
+// MaxOpenFiles is how many a process may have open here.
+func MaxOpenFiles() (int, error) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, fmt.Errorf("ask how many files may be open: %w", err)
+	}
+	return int(min(limit.Max, 1<<20)), nil
 }
 
 func powerOfTwo(least int) int {

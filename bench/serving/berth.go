@@ -102,26 +102,34 @@ func mallocs(ctx context.Context, s *peers.Server) (float64, error) {
 	return n, nil
 }
 
-// allocations is how many a request takes, once everything it needs is in memory: of the whole process, with what it does in the
-// background, but for what asking it takes.
+// allocations is how many a request takes, once everything it needs is in memory: by how many more a long turn makes than a short one,
+// of the whole process. What opening the connections and asking for the figure take is in both, and cancels out.
 func (c Config) allocations(ctx context.Context, env *environment, s *side, sc scenario) (per bench.Sample, err error) {
-	for range 3 {
-		var at [3]float64
-		requests := int64(0)
-		for i := range at {
-			if i == 2 {
-				sl, err := c.turn(ctx, env, s, sc)
-				if err != nil {
-					return nil, err
-				}
-				requests = sl.Requests
-			}
-			if at[i], err = mallocs(ctx, s.running); err != nil {
-				return nil, err
-			}
+	short, long := c, c
+	short.Slot, long.Slot = time.Second, 3*time.Second
+	for range min(3, c.Rounds) {
+		few, fewRequests, err := short.allocated(ctx, env, s, sc)
+		if err != nil {
+			return nil, err
 		}
-		asking := at[1] - at[0]
-		per = append(per, max(0, at[2]-at[1]-asking)/float64(requests))
+		many, manyRequests, err := long.allocated(ctx, env, s, sc)
+		if err != nil {
+			return nil, err
+		}
+		per = append(per, max(0, many-few)/float64(max(1, manyRequests-fewRequests)))
 	}
 	return per, nil
+}
+
+func (c Config) allocated(ctx context.Context, env *environment, s *side, sc scenario) (objects float64, requests int64, err error) {
+	before, err := mallocs(ctx, s.running)
+	if err != nil {
+		return 0, 0, err
+	}
+	sl, err := c.turn(ctx, env, s, sc)
+	if err != nil {
+		return 0, 0, err
+	}
+	after, err := mallocs(ctx, s.running)
+	return after - before, sl.Requests, err
 }

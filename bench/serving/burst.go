@@ -47,7 +47,7 @@ func Burst(ctx context.Context, c Config) (rep *BurstReport, err error) {
 	}
 	c.Load = []string{loadOwn}
 	if c, err = c.withDefaults(); err != nil {
-		return nil, fmt.Errorf("configure the workload: %w", err)
+		return nil, err
 	}
 	env, cleanup, err := c.prepare(ctx)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"berth/bench/load"
 	"berth/bench/machine"
+	"berth/bench/peers"
 )
 
 // environment is where the servers run: the sites, and the cores.
@@ -20,6 +21,7 @@ type environment struct {
 	data, folders string
 	lent          map[string]string // data directories by the program that serves them
 	cores         machine.Cores
+	openFiles     int // that a process may have
 	server        machine.Placement
 	wrk           *load.Wrk
 	own           load.Own
@@ -41,6 +43,9 @@ func (env *environment) generator(name string) generator {
 func (c Config) prepare(ctx context.Context) (env *environment, cleanup func() error, err error) {
 	env = &environment{}
 	if env.cores, err = machine.TwoCores(); err != nil {
+		return nil, nil, err
+	}
+	if env.openFiles, err = peers.MaxOpenFiles(); err != nil {
 		return nil, nil, err
 	}
 	env.server = machine.Placement{Core: env.cores.Server, Nice: c.Nice}

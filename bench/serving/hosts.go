@@ -32,7 +32,7 @@ func Hosts(ctx context.Context, c Config, numbers []int) (rep *HostsReport, err 
 	}
 	c.Sites.Hosts = slices.Min(numbers)
 	if c, err = c.withDefaults(); err != nil {
-		return nil, fmt.Errorf("configure the workload: %w", err)
+		return nil, err
 	}
 	rep = &HostsReport{Config: c}
 	var sides []*numbered

@@ -18,6 +18,7 @@ import (
 // IdleReport is what a server holds for connections that wait for their next request, in bytes for each, a figure a round.
 type IdleReport struct {
 	Conns   int
+	Rest    time.Duration // before memory was looked at
 	Skipped []string
 	Sides   []IdleSide
 }
@@ -28,26 +29,24 @@ type IdleSide struct {
 	Each bench.Sample
 }
 
-// settle is how long connections rest before memory is looked at: a garbage collector gives back what it can.
-const settle = 5 * time.Second
-
-// Idle measures what an idle keep-alive connection costs: c.Conns of them, default 10,000, each of which has been answered once. Each
-// round starts the servers anew.
+// Idle measures what an idle keep-alive connection costs: c.Conns of them, default 10,000, each of which has been answered once. They
+// rest for c.Slot, default 5 s, before memory is looked at: a garbage collector gives back what it can. Each round starts the servers
+// anew.
 func Idle(ctx context.Context, c Config) (rep *IdleReport, err error) {
-	c.Conns, c.Rounds = or(c.Conns, 10_000), or(c.Rounds, 3)
+	c.Conns, c.Rounds, c.Slot = or(c.Conns, 10_000), or(c.Rounds, 3), or(c.Slot, 5*time.Second)
 	if len(c.Sides) == 0 {
 		c.Sides = []string{sideBerth, sideOther, "nginx-map", "lighttpd", "caddy", sideConstant}
 	}
 	c.Load = []string{loadOwn}
 	if c, err = c.withDefaults(); err != nil {
-		return nil, fmt.Errorf("configure the workload: %w", err)
+		return nil, err
 	}
 	env, cleanup, err := c.prepare(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the sites: %w", err)
 	}
 	defer func() { err = errors.Join(err, cleanup()) }()
-	rep = &IdleReport{Conns: c.Conns}
+	rep = &IdleReport{Conns: c.Conns, Rest: c.Slot}
 	var sides []*side
 	sides, rep.Skipped = c.sides(env)
 	for _, s := range sides {
@@ -73,11 +72,11 @@ func (c Config) idle(ctx context.Context, env *environment, s *side, sc scenario
 	}
 	defer s.stop()
 	few := c
-	few.Conns = 64
+	few.Conns, few.Slot = 64, time.Second
 	if err := few.warm(ctx, env, s, sc); err != nil {
 		return 0, err
 	}
-	before, err := rested(ctx, s)
+	before, err := c.rested(ctx, s)
 	if err != nil {
 		return 0, err
 	}
@@ -86,7 +85,7 @@ func (c Config) idle(ctx context.Context, env *environment, s *side, sc scenario
 		return 0, err
 	}
 	defer held.Close()
-	after, err := rested(ctx, s)
+	after, err := c.rested(ctx, s)
 	if err != nil {
 		return 0, err
 	}
@@ -97,11 +96,11 @@ func (c Config) idle(ctx context.Context, env *environment, s *side, sc scenario
 }
 
 // rested is a server's memory once it had time to give back what it does not need.
-func rested(ctx context.Context, s *side) (int64, error) {
+func (c Config) rested(ctx context.Context, s *side) (int64, error) {
 	select {
 	case <-ctx.Done():
 		return 0, ctx.Err()
-	case <-time.After(settle):
+	case <-time.After(c.Slot):
 	}
 	m, err := machine.MemoryOf(s.running.Pid)
 	return m.Private + m.Shared, err
@@ -151,5 +150,5 @@ func (r *IdleReport) Goals() []bench.Goal {
 // Notes say what is counted.
 func (r *IdleReport) Notes() []string {
 	return append([]string{fmt.Sprintf("By how much the memory of the server's processes grew (what is theirs alone and their part of what they share, as the kernel counts it), %v after each connection "+
-		"was answered once; every connection then had to answer again. What the kernel keeps for a socket is not in it, and is the same for all.", settle)}, r.Skipped...)
+		"was answered once; every connection then had to answer again. What the kernel keeps for a socket is not in it, and is the same for all.", r.Rest)}, r.Skipped...)
 }

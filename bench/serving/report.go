@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -74,12 +75,12 @@ func (s *Series) remarks() (notes []string) {
 	if s.median(Slot.ServerShare) < 0.9 && s.median(Slot.LoadShare) > 0.9 {
 		notes = append(notes, "waits for the load")
 	}
-	errors := int64(0)
+	errors, fault := int64(0), ""
 	for _, sl := range s.Slots {
-		errors += sl.Errors
+		errors, fault = errors+sl.Errors, cmp.Or(fault, sl.Fault)
 	}
 	if errors > 0 {
-		notes = append(notes, fmt.Sprintf("%d ERRORS", errors))
+		notes = append(notes, strings.TrimSpace(fmt.Sprintf("%d ERRORS %s", errors, fault)))
 	}
 	return notes
 }

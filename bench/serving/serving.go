@@ -70,6 +70,12 @@ func SideNames() []string {
 	return append(names, sideConstant, sideEpoll)
 }
 
+// ConfigError is a fault of the Config, or several. Nothing was done.
+type ConfigError struct{ Err error }
+
+func (e *ConfigError) Error() string { return e.Err.Error() }
+func (e *ConfigError) Unwrap() error { return e.Err }
+
 func (c Config) withDefaults() (Config, error) {
 	c.Sites = defaultSites(c.Sites)
 	c.Rounds = or(c.Rounds, 9)
@@ -97,7 +103,10 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Rounds < 1 || c.Conns < 1 || c.Slot < time.Second {
 		faults = append(faults, errors.New("want 1 round or more, 1 connection or more, and turns of a second or more"))
 	}
-	return c, errors.Join(faults...)
+	if err := errors.Join(faults...); err != nil {
+		return c, &ConfigError{err}
+	}
+	return c, nil
 }
 
 func defaultSites(s sites.Config) sites.Config {

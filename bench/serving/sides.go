@@ -26,8 +26,10 @@ type side struct {
 	start func(ctx context.Context, size int) (*peers.Server, error)
 	// constant says that it has one answer, of a size: it must be started for each.
 	constant bool
-	running  *peers.Server
-	size     int
+	// mostHosts is for how many different hosts' files it can be asked without a pause; 0: for any number.
+	mostHosts int
+	running   *peers.Server
+	size      int
 }
 
 // sides are those that can be measured here, and what is to be said of the others.
@@ -51,7 +53,11 @@ func (c Config) sides(env *environment) (all []*side, skipped []string) {
 			}
 			continue
 		}
-		add(&side{name: p.Name, start: func(ctx context.Context, _ int) (*peers.Server, error) {
+		most := 0
+		if p.KeepsOpen {
+			most = env.openFiles / 2
+		}
+		add(&side{name: p.Name, mostHosts: most, start: func(ctx context.Context, _ int) (*peers.Server, error) {
 			dir, err := os.MkdirTemp(env.dir, p.Name+"-")
 			if err != nil {
 				return nil, err

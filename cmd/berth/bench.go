@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"berth/bench"
+	"berth/bench/serving"
 )
 
 // workload is something that can be measured.
@@ -42,7 +44,8 @@ Go's benchmarks (benchstat reads it) and a table of medians with their spread.`)
 	for _, w := range workloads() {
 		c.AddCommand(newWorkloadCommand(a, w))
 	}
-	c.AddCommand(newBenchAll(a), newBenchReport(a), newStandInCommand(a))
+	profile := workload{name: "profile", short: "Where the time of a request goes, beside the floor of the machine", long: benchProfileLong, flags: benchProfileFlags}
+	c.AddCommand(newWorkloadCommand(a, profile), newBenchAll(a), newBenchReport(a), newStandInCommand(a))
 	return c
 }
 
@@ -61,6 +64,9 @@ func newWorkloadCommand(a *app, w workload) *cobra.Command {
 	c = a.verb(w.name, nil, w.short, w.long, func(ctx context.Context, _ []string) error {
 		began := time.Now()
 		rep, err := run(ctx)
+		if bad, ok := errors.AsType[*serving.ConfigError](err); ok {
+			return &usageError{err: bad.Err}
+		}
 		if err != nil {
 			return err
 		}

@@ -79,12 +79,8 @@ func passedTo(name string, passed []string) (flags []string) {
 }
 
 func (a *app) runWorkload(ctx context.Context, name, results string, flags []string) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
 	a.note("== berth bench %s %s", name, strings.Join(flags, " "))
-	cmd := exec.CommandContext(ctx, self, append([]string{"bench", name, "--results", results}, flags...)...)
+	cmd := exec.CommandContext(ctx, thisProgram(), append([]string{"bench", name, "--results", results}, flags...)...)
 	cmd.Stdout, cmd.Stderr = a.stdout, a.stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // so that it takes its servers with it
 	return cmd.Run()

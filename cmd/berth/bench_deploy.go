@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"os"
 
 	"github.com/spf13/pflag"
 
@@ -19,13 +19,7 @@ func benchDeployFlags(_ *app, f *pflag.FlagSet) func(context.Context) (bench.Rep
 	f.IntVar(&c.Size, "size", 4096, "`bytes` of each")
 	f.Uint64Var(&c.Seed, "seed", 0, "of the files' contents")
 	return func(ctx context.Context) (bench.Report, error) {
-		if c.Berth == "" {
-			self, err := os.Executable()
-			if err != nil {
-				return nil, err
-			}
-			c.Berth = self
-		}
+		c.Berth = cmp.Or(c.Berth, thisProgram())
 		rep, err := bench.Deploy(ctx, c)
 		return deployReport{rep}, err
 	}

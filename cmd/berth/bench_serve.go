@@ -38,15 +38,15 @@ func servingFlags(f *pflag.FlagSet, c *serving.Config, sides, rounds, conns stri
 }
 
 // complete fills in what no flag says.
-func (a *app) complete(c serving.Config) (serving.Config, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return c, err
-	}
-	c.Self, c.Berth = self, cmp.Or(c.Berth, self)
+func (a *app) complete(c serving.Config) serving.Config {
+	c.Self = thisProgram()
+	c.Berth = cmp.Or(c.Berth, c.Self)
 	c.Progress = func(text string) { a.note("%s", text) }
-	return c, nil
+	return c
 }
+
+// thisProgram is a file of it that stays the same while it runs, even if somebody builds another one in its place.
+func thisProgram() string { return fmt.Sprintf("/proc/%d/exe", os.Getpid()) }
 
 func benchServeFlags(a *app, f *pflag.FlagSet) func(context.Context) (bench.Report, error) {
 	c := serving.Config{}
@@ -57,11 +57,7 @@ func benchServeFlags(a *app, f *pflag.FlagSet) func(context.Context) (bench.Repo
 	f.BoolVar(&c.Uniform, "uniform", true, "ask for all sites alike, too")
 	f.DurationVar(&c.Slot, "slot", time.Second, "length of a turn, in whole seconds")
 	return func(ctx context.Context) (bench.Report, error) {
-		c, err := a.complete(c)
-		if err != nil {
-			return nil, err
-		}
-		return serving.Run(ctx, c)
+		return serving.Run(ctx, a.complete(c))
 	}
 }
 
@@ -70,12 +66,9 @@ const benchIdleLong = `Opens connections, has each answered once, and looks at t
 func benchIdleFlags(a *app, f *pflag.FlagSet) func(context.Context) (bench.Report, error) {
 	c := serving.Config{}
 	servingFlags(f, &c, "berth, nginx-map, lighttpd, caddy, constant", "3", "10000")
+	f.DurationVar(&c.Slot, "rest", 5*time.Second, "how long connections rest before memory is looked at")
 	return func(ctx context.Context) (bench.Report, error) {
-		c, err := a.complete(c)
-		if err != nil {
-			return nil, err
-		}
-		return serving.Idle(ctx, c)
+		return serving.Idle(ctx, a.complete(c))
 	}
 }
 
@@ -86,11 +79,7 @@ func benchBurstFlags(a *app, f *pflag.FlagSet) func(context.Context) (bench.Repo
 	c := serving.Config{}
 	servingFlags(f, &c, "berth and nginx-map", "3", "64, and ten times as many in the burst")
 	return func(ctx context.Context) (bench.Report, error) {
-		c, err := a.complete(c)
-		if err != nil {
-			return nil, err
-		}
-		return serving.Burst(ctx, c)
+		return serving.Burst(ctx, a.complete(c))
 	}
 }
 
@@ -109,11 +98,20 @@ func benchHostsFlags(a *app, f *pflag.FlagSet) func(context.Context) (bench.Repo
 	f.DurationVar(&c.Slot, "slot", time.Second, "length of a turn")
 	f.IntVar(&c.Nice, "nice", 0, "priority of servers and generator: -20, for root, keeps others away from them")
 	return func(ctx context.Context) (bench.Report, error) {
-		c, err := a.complete(c)
-		if err != nil {
-			return nil, err
-		}
-		return serving.Hosts(ctx, c, numbers)
+		return serving.Hosts(ctx, a.complete(c), numbers)
+	}
+}
+
+const benchProfileLong = `Takes CPU profiles of Berth while it answers as fast as it can, one for each size of file, and compares it with the least
+that a server can do on this machine. go tool pprof reads them.`
+
+func benchProfileFlags(a *app, f *pflag.FlagSet) func(context.Context) (bench.Report, error) {
+	c, dir := serving.Config{}, ""
+	servingFlags(f, &c, "berth and epoll, always", "5", "64")
+	f.StringSliceVar(&c.Files, "files", nil, fmt.Sprintf("files to ask for, of %s; default all", strings.Join(serving.FileNames(), ", ")))
+	f.StringVar(&dir, "profiles", "bin/profiles", "`directory` to write the profiles to")
+	return func(ctx context.Context) (bench.Report, error) {
+		return serving.Profile(ctx, a.complete(c), dir)
 	}
 }
 

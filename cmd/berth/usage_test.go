@@ -27,7 +27,7 @@ func runHere(t *testing.T, args ...string) (status int, stdout, stderr string) {
 // What is wrong with a command line is told, with a way out, and exits with 2.
 func TestUsageFaults(t *testing.T) {
 	for args, want := range map[string]string{
-		"":                                  "One of account, alias, check, deploy",
+		"":                                  "One of account, alias, bench, check, deploy",
 		"projct":                            `there is no command "berth projct"; did you mean project?`,
 		"project":                           "berth project what? One of create, delete, list, set, show",
 		"project lst":                       "did you mean list",
