@@ -12,9 +12,11 @@ FUZZTIME_TEST ?= 1s
 # FUZZ=Bundle runs only the targets whose name matches.
 FUZZ          ?= .
 CRASH_ROUNDS  ?= 200
+# Flags of berth bench all: --quick, --only serve, --pass serve:--nice=-20.
+BENCH         ?=
 
 .DEFAULT_GOAL := build
-.PHONY: build run test check unit e2e fuzz crash bench fmt clean help
+.PHONY: build run test check unit e2e fuzz crash bench microbench profile fmt clean help
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -42,7 +44,7 @@ check: ## gofmt, vet, staticcheck, policy tests, race detector
 e2e: build ## the tests that need the real wrangler and a real browser
 	@./.ci/need wrangler chromium nginx curl openssl
 	PATH="$$(./.ci/need --path):$$PATH" $(GO) test -tags e2e -count=1 -shuffle=on -timeout 20m ./cmd/berth/e2e -berth $(CURDIR)/$(BIN)
-	PATH="$$(./.ci/need --path):$$PATH" $(GO) test -tags e2e -count=1 ./migrate/report/... ./bench/migration
+	PATH="$$(./.ci/need --path):$$PATH" $(GO) test -tags e2e -count=1 ./migrate/report/... ./bench/...
 
 fuzz: ## every fuzz target for FUZZTIME (60s)
 	@./.ci/fuzz $(FUZZTIME) '$(FUZZ)'
@@ -56,8 +58,16 @@ crash: build ## CRASH_ROUNDS (200) rounds of kill -9 under load
 	BERTH_CRASH=long $(GO) test -count=1 -timeout 60m ./store -run 'PowerCut|DiskError'
 	$(GO) test -count=1 -timeout 60m ./assets/blob -run 'Sweep|PowerLoss'
 
-bench: ## the benchmarks; both sides of each comparison in one run
+bench: build ## Berth beside its peers, in an hour: BENCHMARKS.md, bin/bench/report.html (BENCH=--quick for minutes)
+	@./.ci/need wrk
+	@for peer in nginx lighttpd caddy; do ./.ci/need $$peer || echo "bench: goes on without $$peer" >&2; done
+	PATH="$(CURDIR)/bin:$$PATH" $(BIN) bench all --results bin/bench --markdown BENCHMARKS.md --html bin/bench/report.html $(BENCH)
+
+microbench: ## Go's benchmarks of single packages
 	$(GO) test -run '^$$' -bench . -benchmem ./bench/... ./router/... ./assets/... ./store/...
+
+profile: build ## where the time of a request goes, beside the floor of the machine: bin/profiles
+	$(BIN) bench profile --sites 2000 --hosts 20000 --profiles bin/profiles
 
 fmt:
 	gofmt -w $$(git ls-files '*.go')

@@ -20,17 +20,10 @@ import (
 	"berth/bench/peers"
 )
 
-func (c Config) startBerth(ctx context.Context, env *environment, binary string, more ...string) (*peers.Server, error) {
-	data, err := env.dataFor(binary)
-	if err != nil {
-		return nil, err
-	}
+func (c Config) startBerth(ctx context.Context, env *environment, binary, data string, more ...string) (*peers.Server, error) {
 	ready := filepath.Join(env.dir, fmt.Sprintf("ready-%d.json", time.Now().UnixNano()))
 	args := append([]string{"serve", "--data", data, "--http", "127.0.0.1:0", "--api", "127.0.0.1:0", "--max-conns-per-ip", "-1", "--max-conns", "20000",
 		"--ready-file", ready, "--log-level", "warn"}, c.BerthArgs...)
-	if binary == c.Berth {
-		args = append(args, "--pprof") // another build may not know it
-	}
 	cmd := exec.Command(binary, append(args, more...)...)
 	cmd.Stderr = os.Stderr
 	p, err := machine.Start(cmd, env.server)

@@ -56,7 +56,9 @@ func Burst(ctx context.Context, c Config) (rep *BurstReport, err error) {
 	defer func() { err = errors.Join(err, cleanup()) }()
 	rep = &BurstReport{}
 	var sides []*side
-	sides, rep.Skipped = c.sides(env)
+	if sides, rep.Skipped, err = c.sides(env); err != nil {
+		return nil, err
+	}
 	defer func() {
 		for _, s := range sides {
 			s.stop()

@@ -19,7 +19,6 @@ import (
 type environment struct {
 	dir           string // of this run
 	data, folders string
-	lent          map[string]string // data directories by the program that serves them
 	cores         machine.Cores
 	openFiles     int // that a process may have
 	server        machine.Placement
@@ -102,17 +101,10 @@ func (c Config) makeSites(ctx context.Context, env *environment) error {
 	return os.WriteFile(made, nil, 0o644)
 }
 
-// dataFor is the data directory for a program: no two servers may have the same, so that all but the first get copies. Blobs are not
-// copied, as they never change.
-func (env *environment) dataFor(program string) (string, error) {
-	if dir, ok := env.lent[program]; ok {
-		return dir, nil
-	}
-	if len(env.lent) == 0 {
-		env.lent = map[string]string{program: env.data}
-		return env.data, nil
-	}
-	dir := filepath.Join(env.dir, fmt.Sprintf("data-%d", len(env.lent)))
+// copyData makes a data directory for a second server, before the first one has opened its own: no two may have the same. Blobs are
+// not copied, as they never change.
+func (env *environment) copyData() (string, error) {
+	dir := filepath.Join(env.dir, "data-of-other")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return "", err
 	}
@@ -129,6 +121,6 @@ func (env *environment) dataFor(program string) (string, error) {
 			return "", fmt.Errorf("copy the data directory: %w\n%s", err, out)
 		}
 	}
-	env.lent[program] = dir
-	return dir, nil
+	// A lock is a file's, by whatever name.
+	return dir, os.Remove(filepath.Join(dir, "blobs", "lock"))
 }

@@ -77,7 +77,9 @@ func (c Config) numbered(ctx context.Context, n int) (*numbered, error) {
 		return nil, err
 	}
 	s := &numbered{sites: c.Sites, env: env, cleanup: cleanup}
-	s.side = side{name: plot.Whole(int64(n)), start: func(ctx context.Context, _ int) (*peers.Server, error) { return c.startBerth(ctx, env, c.Berth) }}
+	s.side = side{name: plot.Whole(int64(n)), start: func(ctx context.Context, _ int) (*peers.Server, error) {
+		return c.startBerth(ctx, env, c.Berth, env.data)
+	}}
 	if err := s.ready(ctx, 0); err != nil {
 		return nil, errors.Join(err, cleanup())
 	}

@@ -48,7 +48,9 @@ func Idle(ctx context.Context, c Config) (rep *IdleReport, err error) {
 	defer func() { err = errors.Join(err, cleanup()) }()
 	rep = &IdleReport{Conns: c.Conns, Rest: c.Slot}
 	var sides []*side
-	sides, rep.Skipped = c.sides(env)
+	if sides, rep.Skipped, err = c.sides(env); err != nil {
+		return nil, err
+	}
 	for _, s := range sides {
 		rep.Sides = append(rep.Sides, IdleSide{Side: s.name})
 	}

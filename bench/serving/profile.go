@@ -48,7 +48,10 @@ func Profile(ctx context.Context, c Config, dir string) (rep *ProfileReport, err
 	}
 	defer func() { err = errors.Join(err, cleanup()) }()
 	rep = &ProfileReport{}
-	sides, _ := c.sides(env)
+	sides, _, err := c.sides(env)
+	if err != nil {
+		return nil, err
+	}
 	defer func() {
 		for _, s := range sides {
 			s.stop()

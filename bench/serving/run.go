@@ -22,7 +22,9 @@ func Run(ctx context.Context, c Config) (rep *Report, err error) {
 	defer func() { err = errors.Join(err, cleanup()) }()
 	rep = &Report{Config: c, Cores: env.cores}
 	var sides []*side
-	sides, rep.Skipped = c.sides(env)
+	if sides, rep.Skipped, err = c.sides(env); err != nil {
+		return nil, err
+	}
 	defer func() {
 		for _, s := range sides {
 			s.stop()

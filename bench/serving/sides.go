@@ -33,18 +33,23 @@ type side struct {
 }
 
 // sides are those that can be measured here, and what is to be said of the others.
-func (c Config) sides(env *environment) (all []*side, skipped []string) {
-	berth := func(binary string) func(context.Context, int) (*peers.Server, error) {
-		return func(ctx context.Context, _ int) (*peers.Server, error) { return c.startBerth(ctx, env, binary) }
-	}
+func (c Config) sides(env *environment) (all []*side, skipped []string, err error) {
 	add := func(s *side) {
 		if slices.Contains(c.Sides, s.name) {
 			all = append(all, s)
 		}
 	}
-	add(&side{name: sideBerth, start: berth(c.Berth)})
-	if c.Other != "" {
-		add(&side{name: sideOther, start: berth(c.Other)})
+	add(&side{name: sideBerth, start: func(ctx context.Context, _ int) (*peers.Server, error) {
+		return c.startBerth(ctx, env, c.Berth, env.data, "--pprof")
+	}})
+	if c.Other != "" && slices.Contains(c.Sides, sideOther) {
+		data, err := env.copyData()
+		if err != nil {
+			return nil, nil, err
+		}
+		add(&side{name: sideOther, start: func(ctx context.Context, _ int) (*peers.Server, error) {
+			return c.startBerth(ctx, env, c.Other, data) // it may not know --pprof
+		}})
 	}
 	for _, p := range peers.All() {
 		if _, err := p.Path(); err != nil {
@@ -70,7 +75,7 @@ func (c Config) sides(env *environment) (all []*side, skipped []string) {
 			return c.startStandIn(ctx, env, name, size)
 		}})
 	}
-	return all, skipped
+	return all, skipped, nil
 }
 
 // ready starts the side if it does not run, or gives another answer than is wanted.

@@ -29,9 +29,9 @@ type workload struct {
 // workloads are all of them, in the order in which they are run and shown.
 func workloads() []workload {
 	return []workload{
-		{"serve", "What a request costs, beside nginx, lighttpd, Caddy and the floor of the machine", benchServeLong, benchServeFlags, "", "--sites 20000 --hosts 100000 --rounds 3 --slot 1s"},
-		{"idle", "Memory of connections that wait for their next request", benchIdleLong, benchIdleFlags, "", "--sites 2000 --hosts 20000 --rounds 1"},
-		{"burst", "Ten times the load from one moment to the next", benchBurstLong, benchBurstFlags, "", "--sites 2000 --hosts 20000 --rounds 1"},
+		{"serve", "What a request costs, beside nginx, lighttpd, Caddy and the floor of the machine", benchServeLong, benchServeFlags, "", "--sites 20000 --hosts 100000 --rounds 3 --headers browser"},
+		{"idle", "Memory of connections that wait for their next request", benchIdleLong, benchIdleFlags, "", "--sites 20000 --hosts 100000 --rounds 1"},
+		{"burst", "Ten times the load from one moment to the next", benchBurstLong, benchBurstFlags, "", "--sites 20000 --hosts 100000 --rounds 1"},
 		{"hosts", "What a request costs, by the number of hosts deployed", benchHostsLong, benchHostsFlags, "", "--numbers 1000,10000,100000 --rounds 3"},
 		{"deploy", "How long a large site takes to go live, first and again", benchDeployLong, benchDeployFlags, "", "--files 2000"},
 		{"migrate", "The tables of the old design against route records", benchMigrateLong, benchMigrateFlags, "", "--deployments 100000 --backfill 100000 --rounds 3"},
@@ -74,7 +74,7 @@ func newWorkloadCommand(a *app, w workload) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := printResult(a.stdout, r); err != nil {
+		if err := a.printResult(r); err != nil {
 			return err
 		}
 		if files.results != "" {
@@ -103,15 +103,17 @@ func typed(c *cobra.Command) string {
 	return strings.Join(words, " ")
 }
 
-func printResult(w io.Writer, r bench.Result) error {
-	if _, err := fmt.Fprintf(w, "goos: linux\npkg: berth/bench/%s\ncpu: %s\n", r.Workload, r.Machine); err != nil {
+// printResult prints measurements and tables, or all of it but the drawings as JSON.
+func (a *app) printResult(r bench.Result) error {
+	shown := r
+	shown.Figures = nil
+	var rows strings.Builder
+	if err := bench.WriteRows(&rows, r.Rows); err != nil {
 		return err
 	}
-	if err := bench.WriteRows(w, r.Rows); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(w, "\n%s\n%s(%s took %v)\n\n", r.Table, bench.GoalTable(r.Goals), r.Workload, r.Took.Round(time.Second))
-	return err
+	return a.print(shown, func(w io.Writer) {
+		fmt.Fprintf(w, "goos: linux\npkg: berth/bench/%s\ncpu: %s\n%s\n%s\n%s(%s took %v)\n\n", r.Workload, r.Machine, rows.String(), r.Table, bench.GoalTable(r.Goals), r.Workload, r.Took.Round(time.Second))
+	})
 }
 
 func (b *benchFiles) write(results []bench.Result) error {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"berth/bench"
 )
@@ -30,28 +31,29 @@ func workloadNames() (names []string) {
 func newBenchAll(a *app) *cobra.Command {
 	var files benchFiles
 	var quick bool
+	var keep string
 	var only, passed []string
 	c := a.verb("all", nil, "Run every workload, and write one page about all", `Runs the workloads one after the other, keeps their results, and writes the page and the tables. A workload that fails
-is told at the end, and does not stop the others.`, func(ctx context.Context, _ []string) error {
+is told at the end, and does not stop the others.`, func(ctx context.Context, _ []string) (err error) {
 		for _, name := range only {
 			if !slices.Contains(workloadNames(), name) {
 				return wrong("--only %s: there is no such workload, only %s", name, strings.Join(workloadNames(), ", "))
 			}
 		}
+		if keep == "" {
+			var done func() error
+			if keep, done, err = besideResults(files.results); err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, done()) }()
+		}
 		var failed []error
 		for _, w := range workloads() {
-			if len(only) > 0 && !slices.Contains(only, w.name) {
+			if len(only) > 0 && !slices.Contains(only, w.name) || ctx.Err() != nil {
 				continue
 			}
-			flags := w.full
-			if quick {
-				flags = w.quick
-			}
-			if err := a.runWorkload(ctx, w.name, files.results, append(strings.Fields(flags), passedTo(w.name, passed)...)); err != nil {
+			if err := a.runWorkload(ctx, files.results, w.name, w.all(quick, keep, passed)); err != nil {
 				failed = append(failed, fmt.Errorf("%s: %w", w.name, err))
-			}
-			if ctx.Err() != nil {
-				return errors.Join(failed...)
 			}
 		}
 		results, err := bench.Load(files.results, workloadNames())
@@ -65,8 +67,35 @@ is told at the end, and does not stop the others.`, func(ctx context.Context, _ 
 	c.Flags().BoolVar(&quick, "quick", false, "minutes instead of an hour: less of everything, and wider spreads")
 	c.Flags().StringSliceVar(&only, "only", nil, "`workloads` to run, of "+strings.Join(workloadNames(), ", ")+"; the others' earlier results are shown")
 	c.Flags().StringArrayVar(&passed, "pass", nil, "`WORKLOAD:FLAG` more of a workload, such as serve:--nice=-20 (repeatable)")
+	c.Flags().StringVar(&keep, "keep", "", "`directory` to keep the sites in, for the next run; default none")
 	require(c, "results")
 	return c
+}
+
+// besideResults is a directory for what several workloads need, until the last has ended.
+func besideResults(results string) (dir string, done func() error, err error) {
+	if err := os.MkdirAll(results, 0o755); err != nil {
+		return "", nil, err
+	}
+	if dir, err = os.MkdirTemp(results, "sites-"); err != nil {
+		return "", nil, err
+	}
+	return dir, func() error { return os.RemoveAll(dir) }, nil
+}
+
+// all are the workload's flags in a run of all.
+func (w workload) all(quick bool, keep string, passed []string) []string {
+	flags := w.full
+	if quick {
+		flags = w.quick
+	}
+	own := pflag.NewFlagSet(w.name, pflag.ContinueOnError)
+	w.flags(nil, own)
+	given := strings.Fields(flags)
+	if own.Lookup("keep") != nil {
+		given = append(given, "--keep="+keep)
+	}
+	return append(given, passedTo(w.name, passed)...)
 }
 
 func passedTo(name string, passed []string) (flags []string) {
@@ -78,7 +107,7 @@ func passedTo(name string, passed []string) (flags []string) {
 	return flags
 }
 
-func (a *app) runWorkload(ctx context.Context, name, results string, flags []string) error {
+func (a *app) runWorkload(ctx context.Context, results, name string, flags []string) error {
 	a.note("== berth bench %s %s", name, strings.Join(flags, " "))
 	cmd := exec.CommandContext(ctx, thisProgram(), append([]string{"bench", name, "--results", results}, flags...)...)
 	cmd.Stdout, cmd.Stderr = a.stdout, a.stderr
