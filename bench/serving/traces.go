@@ -20,8 +20,8 @@ func kernelPlaces() []place {
 		{"kernel: epoll", `[eE]poll(W|w)ait|[eE]poll(C|c)tl`},
 		{"garbage collector", `^runtime\.(gc|scan|mark|bgsweep|greyobject|mallocgc)`},
 		{"scheduler", `^runtime\.(schedule|findRunnable|park_m|mcall|netpoll|goready|ready|entersyscall|exitsyscall|reentersyscall)|^internal/poll\.(runtime_|\(\*pollDesc)`},
-		{"kernel: read", `^syscall\.(read|pread|recv)|^golang.org/x/sys/unix\.(Read|Recv)`},
-		{"kernel: write", `^syscall\.(write|sendto|sendmsg|sendfile)|^golang.org/x/sys/unix\.(Write|Send)`},
+		{"kernel: read", `^syscall\.(read|pread|recv)|^berth/router/edge\.rawRead|^golang.org/x/sys/unix\.(Read|Recv)`},
+		{"kernel: write", `^syscall\.(write|sendto|sendmsg|sendfile)|^berth/router/edge\.raw(Write|Sendfile)|^golang.org/x/sys/unix\.(Write|Send)`},
 		{"kernel: other calls", `Syscall6|^runtime\.(futex|usleep|madvise)|^time\.(now|runtimeNow)|^runtime\.(nanotime|walltime)`},
 	}
 }

@@ -23,6 +23,15 @@ Duration: 5s, Total samples = 4.45s (88.98%)
              syscall.write
              berth/router/edge.(*conn).Write
 -----------+-------------------------------------------------------
+     110ms   internal/runtime/syscall/linux.Syscall6
+             syscall.RawSyscall6
+             berth/router/edge.rawWrite
+             berth/router/edge.(*conn).sendNow
+-----------+-------------------------------------------------------
+     600ms   syscall.RawSyscall
+             berth/router/edge.rawRead
+             internal/poll.(*FD).RawRead
+-----------+-------------------------------------------------------
       20ms   runtime.exitsyscall
              syscall.Syscall
              syscall.read
@@ -38,7 +47,7 @@ Duration: 5s, Total samples = 4.45s (88.98%)
 -----------+-------------------------------------------------------
        1ms   main.main
 `)
-	want := []Spent{{"kernel: epoll", 10 * time.Millisecond}, {"scheduler", 20 * time.Millisecond}, {"kernel: write", 1290 * time.Millisecond},
+	want := []Spent{{"kernel: epoll", 10 * time.Millisecond}, {"scheduler", 20 * time.Millisecond}, {"kernel: read", 600 * time.Millisecond}, {"kernel: write", 1400 * time.Millisecond},
 		{"Berth", 5 * time.Millisecond}, {"fasthttp", 40 * time.Millisecond}, {elsewhere, time.Millisecond}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
