@@ -7,6 +7,19 @@
 // fasthttp parses heads and writes answers; connections are accepted and wrapped here, because its own Shutdown closes
 // keep-alive connections on which a client may just be sending, and because its deadlines cost a timer each.
 //
+// # The short way
+//
+// Nearly all requests are plain GETs of files that were asked for before. Connections therefore wait outside fasthttp (lane.go), so that
+// idle ones hold no buffer, and what comes is looked at there first (express.go): a GET that is well-formed to the letter, without
+// a field that calls for anything else, is routed, its deployment found, and the answer to its key looked up among those that are
+// prepared (answers.go). That is the head that fasthttp wrote for the same key before, with the date of now, and the body, from
+// memory or by sendfile from a file that is kept open (openfiles.go, send.go). Nothing is parsed, planned, rendered or allocated.
+//
+// Every other request is fasthttp's, byte by byte as it came, and so is the first for each key, whose answer is then prepared if
+// the plan says that it holds for all. A key has all in it that such an answer depends on, so nothing has to be dropped when a site
+// moves: its next deployment has other keys. Routing is asked on both ways, once for each request. Options.PlainOnly turns the short
+// way off; tests hold both against each other, byte for byte.
+//
 // # Hosts that move
 //
 // Production, aliases and custom domains go from deployment to deployment while pages of the earlier ones are open. A file
