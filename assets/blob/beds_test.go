@@ -23,6 +23,7 @@ type store interface {
 	Put(r io.Reader) (manifest.Digest, int64, error)
 	Open(g manifest.Digest, size int64) (File, error)
 	ReadAll(g manifest.Digest, size int64) ([]byte, error)
+	ReadVerified(g manifest.Digest, size int64) ([]byte, error)
 	Stat(g manifest.Digest) (Info, error)
 	Touch(g manifest.Digest) error
 	Pin(gs ...manifest.Digest) (unpin func(), missing []manifest.Digest)
