@@ -122,7 +122,7 @@ func readHashes(c *call) ([]manifest.AssetKey, error) {
 	var in struct {
 		Hashes *[]string `json:"hashes"`
 	}
-	if err := c.readJSON(&in); err != nil {
+	if _, err := c.readLooseJSON(&in); err != nil {
 		return nil, err
 	}
 	if in.Hashes == nil {
