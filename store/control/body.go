@@ -11,15 +11,21 @@ import (
 	"time"
 )
 
-// body is a request's body within bounds: of size, and of the time without progress. Its error is an *Error, ready to
-// be answered, and stays.
+// body is a request's body within bounds: of size, of the time without a byte, and of the time that is waited for all of them. Its
+// error is an *Error, ready to be answered, and stays.
+//
+// A client that sends a byte now and then would keep a call for ever, of the few that are worked on at once. So what is waited for in
+// all is bounded too: by timeout, and for each byte that came by what it takes at rate. Only waiting counts, not what is done
+// with the bytes: a server that is busy does not make its clients slow.
 type body struct {
 	src     io.ReadCloser
 	rc      *http.ResponseController
 	timeout time.Duration
+	rate    int64 // bytes a second
 	limit   int64
 	what    string // the limit's name in words, for the refusal
 	read    int64
+	waited  time.Duration
 	err     error
 }
 
@@ -34,17 +40,30 @@ func (b *body) Read(p []byte) (int, error) {
 	if room := b.limit - b.read + 1; int64(len(p)) > room {
 		p = p[:room]
 	}
-	_ = b.rc.SetReadDeadline(time.Now().Add(b.timeout)) // not every transport has one
+	began := time.Now()
+	_ = b.rc.SetReadDeadline(began.Add(b.left())) // not every transport has one
 	n, err := b.src.Read(p)
+	took := time.Since(began)
+	b.waited += took
 	b.read += int64(n)
 	if b.read > b.limit {
 		b.err = b.tooLarge()
 		return 0, b.err
 	}
 	if err != nil {
-		b.err = b.explain(err)
+		b.err = b.explain(err, took)
 	}
 	return n, b.err
+}
+
+// left is how long the next bytes may take.
+func (b *body) left() time.Duration {
+	return min(b.timeout, b.allowed()-b.waited)
+}
+
+// allowed is how long the bytes so far, and those that follow, may have been waited for.
+func (b *body) allowed() time.Duration {
+	return b.timeout + time.Duration(float64(b.read)/float64(b.rate)*float64(time.Second))
 }
 
 func (b *body) Close() error { return b.src.Close() }
@@ -67,13 +86,17 @@ func (b *body) tooLarge() *Error {
 	return refuse(http.StatusRequestEntityTooLarge, codeTooLarge, "the request body has more than %d bytes, the limit for %s", b.limit, b.what)
 }
 
-func (b *body) explain(err error) error {
+func (b *body) explain(err error, took time.Duration) error {
 	var e *Error
 	switch {
 	case err == io.EOF:
 		return io.EOF
 	case errors.As(err, &e):
 		return e
+	case errors.Is(err, os.ErrDeadlineExceeded) && took < b.timeout:
+		return &Error{Status: http.StatusRequestTimeout, Code: codeSlow, Cause: err,
+			Message: fmt.Sprintf("the request body came too slowly: %d bytes in %v, and less than %d bytes a second (--min-body-rate) are not waited for",
+				b.read, b.waited.Round(time.Millisecond), b.rate)}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &Error{Status: http.StatusRequestTimeout, Code: codeSlow, Cause: err,
 			Message: fmt.Sprintf("no byte of the request body came for %v (after %d bytes)", b.timeout, b.read)}
