@@ -116,8 +116,12 @@ func simBed(t *testing.T) bed {
 }
 
 func openSim(sim *simFS, opts Options) (*Dir, error) {
-	d := new(Dir)
-	return d, d.init(sim, opts.withDefaults())
+	d := &Dir{settlesByHand: true}
+	err := d.init(sim, opts)
+	if sim.parcels {
+		d.parcelFrom = 0
+	}
+	return d, err
 }
 
 // put stores b and fails the test if that fails.
