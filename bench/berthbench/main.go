@@ -7,15 +7,19 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"time"
 
 	"berth/bench"
+	"berth/bench/cold"
+	"berth/bench/deploying"
 )
 
-const usage = `usage: berthbench serve|deploy|migrate [flags]
+const usage = `usage: berthbench serve|deploy|cold|migrate [flags]
   serve    CPU per request of the edge against a constant-response fasthttp server
   deploy   a large site, first and again with one file changed
+  cold     the first request for a deployment, nothing of it in memory
   migrate  the tables of the old design against route records: time, hit rates, disk; the backfill; shadow reads`
 
 func main() {
@@ -36,6 +40,8 @@ func run(ctx context.Context, args []string) error {
 		return serve(ctx, args[1:])
 	case "deploy":
 		return deploy(ctx, args[1:])
+	case "cold":
+		return first(ctx, args[1:])
 	case "migrate":
 		return migrate(ctx, args[1:])
 	case "constant": // the other side of serve, as a process of its own
@@ -74,17 +80,55 @@ func serve(ctx context.Context, args []string) error {
 
 func deploy(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("deploy", flag.ContinueOnError)
-	c := bench.DeployConfig{}
+	c := deploying.Config{}
 	f.StringVar(&c.Berth, "berth", "bin/berth", "the binary to measure")
 	f.IntVar(&c.Files, "files", 20000, "files of the site")
 	f.IntVar(&c.Size, "size", 4096, "bytes of each")
+	f.IntVar(&c.Rounds, "rounds", 5, "deploys of each side")
+	f.StringVar(&c.Wrangler, "wrangler", "testdata/wrangler/node_modules/wrangler/bin/wrangler.js", "wrangler's script (.ci/need wrangler); empty: without")
+	f.StringVar(&c.Node, "node", "node", "what runs it")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	rep, err := bench.Deploy(ctx, c)
+	for _, path := range []*string{&c.Berth, &c.Wrangler} { // commands run elsewhere
+		if *path == "" {
+			continue
+		}
+		var err error
+		if *path, err = filepath.Abs(*path); err != nil {
+			return err
+		}
+	}
+	rep, err := deploying.Run(ctx, c)
 	if err != nil {
 		return err
 	}
-	fmt.Print(rep)
+	if err := bench.WriteRows(os.Stdout, rep.Rows()); err != nil {
+		return err
+	}
+	fmt.Printf("\n%s", rep)
+	return nil
+}
+
+func first(ctx context.Context, args []string) error {
+	f := flag.NewFlagSet("cold", flag.ContinueOnError)
+	c := cold.Config{}
+	f.StringVar(&c.Berth, "berth", "bin/berth", "the binary to measure; empty: only by its steps")
+	f.StringVar(&c.Data, "data", "", "data directory to measure in, which gets some deployments more; default a new one")
+	f.StringVar(&c.Domain, "domain", "pages.localhost", "its domain")
+	f.IntVar(&c.Hosts, "hosts", 1_000_000, "hosts in a new one")
+	f.IntVar(&c.Files, "files", 20_000, "files of each deployment")
+	f.IntVar(&c.Rounds, "rounds", 15, "deployments of each kind")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	rep, err := cold.Run(ctx, c)
+	if err != nil {
+		return err
+	}
+	if err := bench.WriteRows(os.Stdout, rep.Rows()); err != nil {
+		return err
+	}
+	fmt.Printf("\n%s", rep)
 	return nil
 }
