@@ -41,10 +41,7 @@ func Compile(in Input) (*Site, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile site: %w", err)
 	}
-	s := &Site{files: files, types: make([]httpsem.MediaType, files.Len()), notFound: newNotFoundTree(files), index: -1}
-	for i := range s.types {
-		s.types[i] = httpsem.MediaTypeOf(files.PathAt(i))
-	}
+	s := &Site{files: files, types: typesOf(files), notFound: newNotFoundTree(files), index: -1}
 	if i, ok := files.Lookup("/index.html"); ok {
 		s.index = i
 	}

@@ -16,8 +16,7 @@ import (
 //
 // Each file is synced in the background as soon as it is finished, through the descriptor that wrote it: that one is
 // told of every failure to write it back, which a descriptor opened later need not be. Many at a time share the flushes
-// of the disk. Syncing the whole file system once instead is faster still, but waits for everybody's dirty pages, and
-// reports failed writes only on some kernels and file systems.
+// of the disk. Of many small files all but the first are synced together, see parcel.
 type Batch struct {
 	dir     *Dir
 	done    bool
@@ -25,6 +24,8 @@ type Batch struct {
 	known   map[manifest.Digest]struct{}
 	fresh   []item // to be given their names
 	found   []item // stored already
+	small   int    // blobs that could have gone into a parcel
+	parcel  *parcel
 	syncs   sync.WaitGroup
 
 	mu  sync.Mutex // guards err, which background syncs set
@@ -38,6 +39,7 @@ type item struct {
 	temp   string    // "": it was stored already
 	at     time.Time // when it was finished, and its file's time
 	heals  bool      // it takes the place of a damaged file
+	parcel bool      // it is in the batch's parcel, and its file is not synced
 }
 
 // NewBatch starts a batch.
@@ -81,6 +83,28 @@ func (b *Batch) admit(g manifest.Digest, size int64) (drop bool, err error) {
 	return stored, nil
 }
 
+// inParcel says whether the next small blob goes into a parcel.
+func (b *Batch) inParcel() bool {
+	if b.parcel != nil {
+		return true
+	}
+	if b.small++; b.small <= b.dir.parcelFrom || !b.dir.parcelsWanted() {
+		return false
+	}
+	p, err := b.dir.newParcel()
+	if err != nil {
+		return false // whatever is wrong will show without it
+	}
+	b.parcel = p
+	return true
+}
+
+// takeUnsynced adds a pinned blob that the parcel has, too.
+func (b *Batch) takeUnsynced(it item) {
+	b.known[it.digest] = struct{}{}
+	b.fresh = append(b.fresh, it)
+}
+
 // take adds a pinned blob whose bytes are written, and syncs its file in the background. It uses up a slot.
 func (b *Batch) take(it item, f tempFile) {
 	b.known[it.digest] = struct{}{}
@@ -121,6 +145,9 @@ func (b *Batch) CommitPinned() (unpin func(), err error) {
 	if b.dir.closed.Load() {
 		err = ErrClosed
 	}
+	if err == nil && b.parcel != nil {
+		err = b.parcel.finish()
+	}
 	if err == nil {
 		err = b.publish()
 	}
@@ -152,6 +179,10 @@ func (b *Batch) end() {
 func (b *Batch) discard() {
 	for _, it := range b.fresh {
 		b.dir.dropTemp(it.temp)
+	}
+	if b.parcel != nil {
+		_ = b.parcel.close() // the file goes: what its closing says does not matter
+		b.dir.dropTemp(b.parcel.name)
 	}
 	b.unpin()
 }

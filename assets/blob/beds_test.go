@@ -23,6 +23,7 @@ type store interface {
 	Put(r io.Reader) (manifest.Digest, int64, error)
 	Open(g manifest.Digest, size int64) (File, error)
 	ReadAll(g manifest.Digest, size int64) ([]byte, error)
+	ReadVerified(g manifest.Digest, size int64) ([]byte, error)
 	Stat(g manifest.Digest) (Info, error)
 	Touch(g manifest.Digest) error
 	Pin(gs ...manifest.Digest) (unpin func(), missing []manifest.Digest)
@@ -115,8 +116,12 @@ func simBed(t *testing.T) bed {
 }
 
 func openSim(sim *simFS, opts Options) (*Dir, error) {
-	d := new(Dir)
-	return d, d.init(sim, opts.withDefaults())
+	d := &Dir{settlesByHand: true}
+	err := d.init(sim, opts)
+	if sim.parcels {
+		d.parcelFrom = 0
+	}
+	return d, err
 }
 
 // put stores b and fails the test if that fails.

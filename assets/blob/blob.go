@@ -10,8 +10,9 @@
 // through Open, Stat, Touch, Pin or All, and not through another batch that stores the same bytes, which waits for the
 // outcome instead of taking a renamed file for a durable one. When Commit fails, nothing of the batch becomes visible.
 //
-// A file is synced before it gets its name, so a name never stands for half a blob, whatever happens. A blob that was
-// never acknowledged may be found after a crash: it is whole, and unreferenced, and the sweep takes it.
+// A file is synced before it gets its name, or its bytes are durable in a parcel, from which OpenDir mends it. So a name never
+// stands for half a blob, whatever happens. A blob that was never acknowledged may be found after a crash: it is whole, and
+// unreferenced, and the sweep takes it.
 //
 // # How blobs stay
 //

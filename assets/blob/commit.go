@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
+	"path"
 	"slices"
 )
 
@@ -34,12 +35,38 @@ func (b *Batch) publish() error {
 	for i := range b.fresh {
 		d.veilFor(&b.fresh[i])
 	}
-	if err := b.name(); err != nil {
+	err := b.sendParcel()
+	if err == nil {
+		err = b.name()
+	}
+	if err != nil {
 		b.rollBack()
 		return err
 	}
 	b.reveal()
 	return nil
+}
+
+// sendParcel gives the finished parcel its name, durably: from then on the blobs in it are durable.
+func (b *Batch) sendParcel() error {
+	d := b.dir
+	if b.parcel == nil {
+		return nil
+	}
+	if !slices.ContainsFunc(b.fresh, func(it item) bool { return it.parcel && it.temp != "" }) {
+		d.dropTemp(b.parcel.name) // somebody else has stored them all
+		b.parcel = nil
+		return nil
+	}
+	name := parcelDir + "/" + path.Base(b.parcel.name)
+	d.parcels.naming.Lock()
+	defer d.parcels.naming.Unlock()
+	if err := d.fs.rename(b.parcel.name, name); err != nil {
+		d.dropTemp(name) // it may have been done in spite of the error
+		return err
+	}
+	b.parcel.name = name
+	return d.fs.syncDir(parcelDir)
 }
 
 // settle finds out which of the claimed blobs somebody else has stored meanwhile, and drops those.
@@ -77,7 +104,7 @@ func (d *Dir) veilFor(it *item) {
 	}
 }
 
-// name renames the files into place and syncs the directories they are in now. The entries that go from the directory of
+// name renames the files into place and syncs the directories they are in now, but for blobs in a parcel. The entries that go from the directory of
 // temporaries need no sync: what comes back there is removed at open.
 func (b *Batch) name() error {
 	d := b.dir
@@ -95,7 +122,7 @@ func (b *Batch) name() error {
 		if err := d.fs.rename(it.temp, fileName(it.digest)); err != nil {
 			return err
 		}
-		if n := len(firsts); n == 0 || firsts[n-1] != it.digest[0] {
+		if n := len(firsts); !it.parcel && (n == 0 || firsts[n-1] != it.digest[0]) {
 			firsts = append(firsts, it.digest[0])
 		}
 	}
@@ -105,6 +132,9 @@ func (b *Batch) name() error {
 // reveal makes the blobs visible, after all of them are durable.
 func (b *Batch) reveal() {
 	d := b.dir
+	if b.parcel != nil {
+		d.await(b.parcel.parcelFile)
+	}
 	for _, it := range b.fresh {
 		if it.temp == "" {
 			continue
@@ -123,15 +153,35 @@ func (b *Batch) reveal() {
 // its bytes is stored over it. An operation that failed may have happened: all names are tried.
 func (b *Batch) rollBack() {
 	d := b.dir
+	all := true
 	for _, it := range b.fresh {
 		if it.temp == "" {
 			continue
 		}
 		err := d.fs.remove(fileName(it.digest))
-		if err == nil || errors.Is(err, fs.ErrNotExist) {
-			// Counted before each veil is lifted: see.
-			d.rollbacks.Add(1)
-			d.veiled.remove(it.digest)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			all = false
+			continue
 		}
+		// Counted before each veil is lifted: see.
+		d.rollbacks.Add(1)
+		d.veiled.remove(it.digest)
+	}
+	if b.parcel != nil {
+		b.rollBackParcel(all)
+	}
+}
+
+// rollBackParcel leaves a parcel to the next start unless the names of its blobs are durably gone: after a loss of power one might be
+// back, and its bytes were never synced but in the parcel.
+func (b *Batch) rollBackParcel(gone bool) {
+	var firsts []byte
+	for _, it := range b.fresh {
+		if n := len(firsts); it.parcel && it.temp != "" && (n == 0 || firsts[n-1] != it.digest[0]) {
+			firsts = append(firsts, it.digest[0])
+		}
+	}
+	if !gone || b.dir.syncShards(firsts) != nil {
+		b.parcel = nil // discard would remove it
 	}
 }

@@ -34,8 +34,10 @@ func testHealContent(t *testing.T, s bed) {
 	bad := slices.Clone(data)
 	bad[maxBuffer+1] ^= 1
 	s.spoil(t, g, bad)
+	_, err := s.ReadVerified(g, int64(len(data)))
+	wantErr(t, "read and verify", err, ErrCorrupt)
 	wantErr(t, "verify", s.Verify(g), ErrCorrupt)
-	_, err := s.Open(g, -1)
+	_, err = s.Open(g, -1)
 	wantErr(t, "open", err, ErrCorrupt)
 	_, err = s.Stat(g)
 	wantErr(t, "stat", err, ErrNotFound, ErrCorrupt)

@@ -46,7 +46,7 @@ func TestConformance(t *testing.T) {
 
 func testSizes(t *testing.T, s bed) {
 	want := map[manifest.Digest]int64{}
-	for _, n := range []int{0, 1, minBuffer - 1, minBuffer, minBuffer + 1, 4*minBuffer + 1, maxBuffer - 1, maxBuffer, maxBuffer + 1, 3*maxBuffer + 7} {
+	for _, n := range []int{0, 1, minBuffer - 1, minBuffer, minBuffer + 1, 4*minBuffer + 1, maxBuffer - 1, maxBuffer, maxBuffer + 1, 3*maxBuffer + 7, verifyPiece, 2*verifyPiece + 1} {
 		data := bytes.Repeat([]byte{byte(n), 7, byte(n >> 8)}, n/3+1)[:n]
 		g, size, err := s.Put(iotest.HalfReader(bytes.NewReader(data)))
 		if err != nil || g != digestOf(data) || size != int64(n) {
@@ -57,6 +57,11 @@ func testSizes(t *testing.T, s bed) {
 		if err != nil || !bytes.Equal(got, data) {
 			t.Errorf("%d bytes do not come back: %d, %v", n, len(got), err)
 		}
+		if got, err = s.ReadVerified(g, int64(n)); err != nil || !bytes.Equal(got, data) {
+			t.Errorf("%d verified bytes do not come back: %d, %v", n, len(got), err)
+		}
+		_, err = s.ReadVerified(g, int64(n)+1)
+		wantErr(t, "read and verify with another size", err, ErrCorrupt)
 		if err := s.Verify(g); err != nil {
 			t.Error(err)
 		}
@@ -92,6 +97,8 @@ func testAbsent(t *testing.T, s bed) {
 	wantErr(t, "open", err, ErrNotFound)
 	_, err = s.ReadAll(g, 3)
 	wantErr(t, "read", err, ErrNotFound)
+	_, err = s.ReadVerified(g, 3)
+	wantErr(t, "read and verify", err, ErrNotFound)
 	_, err = s.Stat(g)
 	wantErr(t, "stat", err, ErrNotFound)
 	wantErr(t, "touch", s.Touch(g), ErrNotFound)

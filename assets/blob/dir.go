@@ -19,6 +19,7 @@ import (
 //
 //	PATH/ab/cdef…   the blob whose digest is abcdef…
 //	PATH/tmp/       bytes on their way in; emptied at open
+//	PATH/parcels/   small blobs once more, until their own files are known to be durable
 //	PATH/lock       held while the directory is open
 type Dir struct {
 	fs   filesystem
@@ -41,6 +42,11 @@ type Dir struct {
 	damaged digestSet
 
 	syncing chan struct{} // a slot for each file or directory being synced
+
+	parcels       parcels
+	parcelFrom    int  // of a batch's small blobs, the first to go into a parcel; negative: none
+	settlesByHand bool // tests do without the timer
+	ownTime       bool // files get the time of opts.Now, not the system's
 
 	// Names of temporaries: a number after what is this Dir's own, lest a batch that outlives Close removes a file of the
 	// Dir that opened the directory next.
@@ -68,8 +74,7 @@ func OpenDir(path string, opts Options) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open blob directory: %w", err)
 	}
-	disk := osFS{root: path}
-	if err := disk.mkdir(""); err != nil {
+	if err := mkdirDurably(path); err != nil {
 		return nil, fmt.Errorf("open blob directory: %w", err)
 	}
 	lock, err := lockDir(filepath.Join(path, lockFile))
@@ -77,19 +82,28 @@ func OpenDir(path string, opts Options) (*Dir, error) {
 		return nil, fmt.Errorf("open blob directory: %w", err)
 	}
 	d := &Dir{lock: lock}
-	if err := d.init(disk, opts.withDefaults()); err != nil {
+	disk, err := openOS(path)
+	if err == nil {
+		err = d.init(disk, opts)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open blob directory: %w", err), lock.Close())
 	}
 	return d, nil
 }
 
-// init sets up a Dir in place over a file system whose root exists.
+// init sets up a Dir in place over a file system whose root exists. Options that make no sense are replaced by the defaults.
 func (d *Dir) init(files filesystem, opts Options) error {
-	d.fs, d.opts = files, opts
-	d.syncing = make(chan struct{}, opts.SyncWorkers)
+	d.fs, d.opts, d.ownTime = files, opts.withDefaults(), opts.Now != nil
+	d.syncing = make(chan struct{}, d.opts.SyncWorkers)
 	d.tempPrefix = tmpDir + "/" + strconv.FormatUint(rand.Uint64(), 36) + "-"
-	if err := d.fs.mkdir(tmpDir); err != nil {
-		return err
+	if d.parcelFrom = parcelFrom; !d.fs.syncsAll() {
+		d.parcelFrom = -1
+	}
+	for _, name := range []string{tmpDir, parcelDir} {
+		if err := d.fs.mkdir(name); err != nil {
+			return err
+		}
 	}
 	for i := range shards {
 		if err := d.fs.mkdir(shardName(byte(i))); err != nil {
@@ -100,6 +114,9 @@ func (d *Dir) init(files filesystem, opts Options) error {
 		return err
 	}
 	if err := d.clearTemps(); err != nil {
+		return err
+	}
+	if err := d.restore(); err != nil {
 		return err
 	}
 	all := make([]byte, shards)
@@ -155,11 +172,17 @@ func (d *Dir) syncShards(firsts []byte) error {
 func (d *Dir) Close() error {
 	d.life.Lock()
 	defer d.life.Unlock()
-	if d.closed.Swap(true) || d.lock == nil {
+	if d.closed.Swap(true) {
+		return nil
+	}
+	d.endParcels()
+	if d.lock == nil {
 		return nil
 	}
 	return d.lock.Close()
 }
+
+func (d *Dir) tempName() string { return d.tempPrefix + strconv.FormatUint(d.temps.Add(1), 10) }
 
 func shardName(first byte) string { return hex.EncodeToString([]byte{first}) }
 

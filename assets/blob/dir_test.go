@@ -87,6 +87,7 @@ func TestDirOnDisk(t *testing.T) {
 	want := map[string]fs.FileMode{
 		"":          fs.ModeDir | dirMode,
 		tmpDir:      fs.ModeDir | dirMode,
+		parcelDir:   fs.ModeDir | dirMode,
 		lockFile:    fileMode,
 		fileName(g): fileMode,
 	}

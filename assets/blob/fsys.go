@@ -1,13 +1,9 @@
 package blob
 
 import (
-	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"iter"
-	"os"
-	"path/filepath"
 	"time"
 )
 
@@ -27,6 +23,10 @@ type filesystem interface {
 	setTime(name string, t time.Time) error
 	// syncDir makes the entries of a directory durable: those made, replaced and removed.
 	syncDir(name string) error
+	// syncAll makes everything durable that was done so far, and fails if any of it cannot be made so: errors.ErrUnsupported
+	// if that cannot be had here, which syncsAll tells.
+	syncAll() error
+	syncsAll() bool
 	// list yields the entries of a directory in no order, in bounded memory.
 	list(name string) iter.Seq2[dirEntry, error]
 }
@@ -51,128 +51,4 @@ type fileInfo struct {
 type dirEntry struct {
 	name string
 	mode fs.FileMode // type bits
-}
-
-// Only the server reads blobs, and a site may be private: nobody else gets to look.
-const (
-	fileMode = 0o600
-	dirMode  = 0o700
-)
-
-// listChunk is how many entries of a directory are in memory at a time.
-const listChunk = 512
-
-// osFS is the disk.
-type osFS struct{ root string }
-
-func (o osFS) path(name string) string { return filepath.Join(o.root, filepath.FromSlash(name)) }
-
-func (o osFS) mkdir(name string) error {
-	if name == "" {
-		return mkdirDurably(o.root)
-	}
-	return mkdirHere(o.path(name))
-}
-
-// mkdirDurably makes path and its missing parents. The entry of path is synced even if it was there: the process that
-// made it may have died before doing so.
-func mkdirDurably(path string) error {
-	err := mkdirHere(path)
-	parent := filepath.Dir(path)
-	if errors.Is(err, fs.ErrNotExist) && parent != path {
-		if err = mkdirDurably(parent); err == nil {
-			err = mkdirHere(path)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	// A parent that we may not even read is one that we did not make anything in.
-	if err := syncPath(parent); err != nil && !errors.Is(err, fs.ErrPermission) {
-		return err
-	}
-	return nil
-}
-
-func mkdirHere(path string) error {
-	err := os.Mkdir(path, dirMode)
-	if !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	fi, err := os.Stat(path)
-	if err == nil && !fi.IsDir() {
-		err = fmt.Errorf("%s is in the way: it is not a directory", path)
-	}
-	return err
-}
-
-func (o osFS) create(name string) (tempFile, error) {
-	f, err := os.OpenFile(o.path(name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, fileMode)
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
-}
-
-func (o osFS) open(name string) (readFile, fileInfo, error) {
-	f, err := os.Open(o.path(name))
-	if err != nil {
-		return nil, fileInfo{}, err
-	}
-	fi, err := f.Stat()
-	if err != nil {
-		return nil, fileInfo{}, errors.Join(err, f.Close())
-	}
-	return f, infoOf(fi), nil
-}
-
-func (o osFS) stat(name string) (fileInfo, error) {
-	fi, err := os.Lstat(o.path(name))
-	if err != nil {
-		return fileInfo{}, err
-	}
-	return infoOf(fi), nil
-}
-
-func infoOf(fi fs.FileInfo) fileInfo {
-	return fileInfo{size: fi.Size(), mtime: fi.ModTime(), regular: fi.Mode().IsRegular()}
-}
-
-func (o osFS) rename(from, to string) error { return os.Rename(o.path(from), o.path(to)) }
-func (o osFS) remove(name string) error     { return os.Remove(o.path(name)) }
-func (o osFS) syncDir(name string) error    { return syncPath(o.path(name)) }
-
-func (o osFS) setTime(name string, t time.Time) error { return os.Chtimes(o.path(name), t, t) }
-
-func syncPath(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}
-
-func (o osFS) list(name string) iter.Seq2[dirEntry, error] {
-	return func(yield func(dirEntry, error) bool) {
-		f, err := os.Open(o.path(name))
-		if err != nil {
-			yield(dirEntry{}, err)
-			return
-		}
-		defer f.Close() // read only: nothing to lose
-		for {
-			entries, err := f.ReadDir(listChunk)
-			for _, e := range entries {
-				if !yield(dirEntry{name: e.Name(), mode: e.Type()}, nil) {
-					return
-				}
-			}
-			if err != nil {
-				if err != io.EOF {
-					yield(dirEntry{}, err)
-				}
-				return
-			}
-		}
-	}
 }

@@ -2,6 +2,7 @@ package blob
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
@@ -19,7 +20,7 @@ type Mem struct{ Dir }
 // NewMem makes an empty Mem. Options that OpenDir would refuse are replaced by the defaults.
 func NewMem(opts Options) *Mem {
 	m := new(Mem)
-	if err := m.Dir.init(newMemFS(), opts.withDefaults()); err != nil {
+	if err := m.Dir.init(newMemFS(), opts); err != nil {
 		panic(fmt.Sprintf("blob: the file system in memory failed: %v", err)) // it has no way to
 	}
 	return m
@@ -172,6 +173,10 @@ func (m *memFS) setTime(name string, t time.Time) error {
 }
 
 func (m *memFS) syncDir(string) error { return nil }
+
+// In memory nothing is synced, so that a parcel would save nothing.
+func (m *memFS) syncAll() error { return errors.ErrUnsupported }
+func (m *memFS) syncsAll() bool { return false }
 
 func (m *memFS) list(name string) iter.Seq2[dirEntry, error] {
 	m.mu.RLock()

@@ -76,7 +76,7 @@ func TestModel(t *testing.T) {
 }
 
 // unsynced is the disk without its slowest part, which a model cannot see.
-type unsynced struct{ osFS }
+type unsynced struct{ *osFS }
 
 type unsyncedFile struct{ tempFile }
 
@@ -89,7 +89,11 @@ func (u unsynced) create(name string) (tempFile, error) {
 
 func unsyncedBed(t *testing.T) bed {
 	c, d := newClock(), new(Dir)
-	if err := d.init(unsynced{osFS{t.TempDir()}}, c.options().withDefaults()); err != nil {
+	disk, err := openOS(t.TempDir())
+	if err == nil {
+		err = d.init(unsynced{disk}, c.options())
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	return bed{store: d, clock: c}

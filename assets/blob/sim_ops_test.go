@@ -6,6 +6,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"syscall"
 	"time"
 )
 
@@ -70,6 +71,10 @@ func (t *simTemp) Write(p []byte) (int, error) {
 
 func (t *simTemp) Sync() error {
 	return t.s.do("sync", t.name, func() error {
+		if t.n.told {
+			t.n.told = false
+			return &fs.PathError{Op: "sync", Path: t.name, Err: syscall.ENOSPC}
+		}
 		if !t.n.lost {
 			t.n.durable, t.n.dirty = t.n.data, false // it only ever grows
 		}
@@ -178,19 +183,56 @@ func (s *simFS) syncDir(name string) error {
 				sub.durable = true
 			}
 		}
-		for base, states := range d.maybe {
-			if states[len(states)-1] == d.now[base] {
-				delete(d.maybe, base)
+		d.settle()
+		return nil
+	}, d.lose)
+}
+
+func (s *simFS) syncsAll() bool { return true }
+
+// syncAll is a sync of every file and every directory.
+func (s *simFS) syncAll() error {
+	return s.do("syncAll", "", func() error {
+		for _, d := range s.dirs {
+			d.durable = true
+			for n := range d.nodes() {
+				if !n.lost {
+					n.durable, n.dirty = n.data, false
+				}
 			}
+			d.settle()
 		}
 		return nil
 	}, func() {
-		for base, states := range d.maybe {
-			if len(states) > 1 && states[len(states)-1] == d.now[base] {
-				d.maybe[base] = states[:len(states)-1]
+		for _, d := range s.dirs {
+			for n := range d.nodes() {
+				n.told = n.dirty && !n.lost
+				n.lost = n.lost || n.dirty
 			}
+			d.lose()
 		}
 	})
+}
+
+// nodes are the files that have a name in d.
+func (d *simDir) nodes() iter.Seq[*simNode] { return maps.Values(d.now) }
+
+// settle makes the present entries durable, those apart that a failed sync forgot.
+func (d *simDir) settle() {
+	for base, states := range d.maybe {
+		if states[len(states)-1] == d.now[base] {
+			delete(d.maybe, base)
+		}
+	}
+}
+
+// lose forgets what was not synced.
+func (d *simDir) lose() {
+	for base, states := range d.maybe {
+		if len(states) > 1 && states[len(states)-1] == d.now[base] {
+			d.maybe[base] = states[:len(states)-1]
+		}
+	}
 }
 
 func (s *simFS) list(name string) iter.Seq2[dirEntry, error] {

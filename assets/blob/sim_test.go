@@ -25,6 +25,7 @@ type simFS struct {
 	fault       fault
 	fired       string // the operation that failed first
 	dead        bool   // the power is gone
+	parcels     bool   // every small blob goes into a parcel
 	handleCount int    // handles
 	peak        int
 	hook        func(op, name string) // called before each operation, without mu
@@ -56,6 +57,7 @@ type simNode struct {
 	durable []byte
 	dirty   bool // data may not survive
 	lost    bool // a sync failed and forgot
+	told    bool // and it was one of everything: who has the file open is told by the next sync of that
 	mtime   time.Time
 }
 
@@ -150,6 +152,7 @@ func (s *simFS) crash(rng *rand.Rand) *simFS {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	next := newSim()
+	next.parcels = s.parcels
 	survivors := map[*simNode]*simNode{}
 	for _, name := range slices.Sorted(maps.Keys(s.dirs)) {
 		d := s.dirs[name]

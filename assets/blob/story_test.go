@@ -3,6 +3,7 @@ package blob
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"sync"
@@ -83,11 +84,13 @@ func story(d *Dir, sim *simFS, c *clock, l *ledger) {
 	cut, doomed := blobOf("cut", 300), blobOf("doomed", 50)
 	deploy(d, l, small, large, cut, doomed, nil)
 	deploy(d, l, small, blobOf("new", 77))
+	l.note(d.settle())
 
 	if sim.spoil(fileName(digestOf(cut)), cut[:30]) == nil {
 		l.loosen(digestOf(cut))
 	}
 	deploy(d, l, cut, large)
+	deploy(d, l, blobOf("unsettled", 200), blobOf("large, unsettled", maxBuffer+2), blobOf("new", 77))
 
 	aborted := d.NewBatch()
 	if w, err := aborted.Create(); err == nil {
@@ -109,6 +112,8 @@ func story(d *Dir, sim *simFS, c *clock, l *ledger) {
 		l.note(err)
 	}
 	deploy(d, l, doomed, blobOf("last", 10))
+	l.note(d.settle())
+	deploy(d, l, blobOf("very last", maxBuffer))
 }
 
 // check holds a directory against what was promised.
@@ -150,6 +155,17 @@ func (l *ledger) explained(t *testing.T, when string) {
 		if !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, errPower) {
 			t.Fatalf("%s: the cause is lost: %v", when, err)
 		}
+	}
+}
+
+// bothWays runs a test on a fresh directory's file system, with and without parcels.
+func bothWays(t *testing.T, f func(t *testing.T, base *simFS)) {
+	for _, parcels := range []bool{false, true} {
+		t.Run(fmt.Sprintf("parcels=%v", parcels), func(t *testing.T) {
+			base := opened(t)
+			base.parcels = parcels
+			f(t, base)
+		})
 	}
 }
 

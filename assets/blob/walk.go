@@ -61,7 +61,7 @@ func (d *Dir) Foreign() iter.Seq2[string, error] {
 			ours = append(ours, shardName(byte(i)))
 		}
 		isOurs := func(e dirEntry) bool {
-			return e.name == tmpDir || e.name == lockFile || slices.Contains(ours, e.name)
+			return e.name == tmpDir || e.name == parcelDir || e.name == lockFile || slices.Contains(ours, e.name)
 		}
 		if !d.foreignIn("", isOurs, yield) {
 			return

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
+	"time"
 
 	"berth/assets/manifest"
 
@@ -133,7 +133,7 @@ func (w *Writer) digest(b []byte) {
 func (w *Writer) write(b []byte) error {
 	d := w.batch.dir
 	if w.temp.file == nil {
-		name := d.tempPrefix + strconv.FormatUint(d.temps.Add(1), 10)
+		name := d.tempName()
 		f, err := d.fs.create(name)
 		if err != nil {
 			w.temp.name = name // it may be there in spite of the error
@@ -178,13 +178,14 @@ func (w *Writer) Finish() (manifest.Digest, int64, error) {
 // slots are what bounds those.
 func (w *Writer) keep(g manifest.Digest) error {
 	d := w.batch.dir
+	if w.temp.file == nil && w.batch.inParcel() {
+		return w.keepInParcel(g)
+	}
 	d.syncing <- struct{}{}
 	now := d.opts.Now()
 	err := w.write(w.buf[:w.used])
 	if err == nil {
-		if err = d.fs.setTime(w.temp.name, now); err != nil {
-			err = w.fail(err)
-		}
+		err = w.setTime(now)
 	}
 	if err != nil {
 		<-d.syncing
@@ -193,6 +194,40 @@ func (w *Writer) keep(g manifest.Digest) error {
 	w.batch.take(item{digest: g, size: w.size, temp: w.temp.name, at: now}, w.temp.file)
 	w.temp = temp{}
 	w.end(ErrDone)
+	return nil
+}
+
+// keepInParcel is keep for a blob that a parcel makes durable: its own file need not be.
+func (w *Writer) keepInParcel(g manifest.Digest) error {
+	if err := w.batch.parcel.add(g, w.buf[:w.used]); err != nil {
+		return w.fail(err)
+	}
+	now := w.batch.dir.opts.Now()
+	if err := w.write(w.buf[:w.used]); err != nil {
+		return err
+	}
+	err := w.temp.file.Close()
+	if w.temp.file = nil; err != nil {
+		return w.fail(err)
+	}
+	if err := w.setTime(now); err != nil {
+		return err
+	}
+	w.batch.takeUnsynced(item{digest: g, size: w.size, temp: w.temp.name, at: now, parcel: true})
+	w.temp = temp{}
+	w.end(ErrDone)
+	return nil
+}
+
+// setTime gives the file the batch's time, if that is not the system's own.
+func (w *Writer) setTime(now time.Time) error {
+	d := w.batch.dir
+	if !d.ownTime {
+		return nil
+	}
+	if err := d.fs.setTime(w.temp.name, now); err != nil {
+		return w.fail(err)
+	}
 	return nil
 }
 

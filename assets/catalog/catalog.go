@@ -47,9 +47,10 @@ type Projects interface {
 	Target(no store.ProjectNo, branch string) (store.Target, error)
 }
 
-// Blobs is what it needs of the blob directory: all bytes of a blob of a known size.
+// Blobs is what it needs of the blob directory: all bytes of a blob of a known size, checked to be those of its name.
+// blob.ErrNotFound and blob.ErrCorrupt (wrapped) say that they cannot be had.
 type Blobs interface {
-	ReadAll(g manifest.Digest, size int64) ([]byte, error)
+	ReadVerified(g manifest.Digest, size int64) ([]byte, error)
 }
 
 // Deps are the catalog's neighbours.

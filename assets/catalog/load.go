@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"berth/assets"
 	"berth/assets/blob"
-	"berth/assets/manifest"
 	"berth/assets/rules"
 	"berth/store"
 )
@@ -16,14 +16,14 @@ import (
 // load reads and compiles a deployment. What is corrupt becomes an entry, so that it is remembered for a while; other
 // errors (a disk that cannot be read just now) are not.
 func (c *Catalog) load(ctx context.Context, no store.DeploymentNo) (*entry, error) {
-	d, err := c.store.Deployment(no)
+	d, variants, err := c.records(no)
 	if err != nil {
 		return nil, err
 	}
 	if d.Manifest == (store.FileRef{}) {
 		return nil, fmt.Errorf("it has no files: %w", store.ErrNotFound)
 	}
-	site, lacking, err := c.compile(ctx, d)
+	site, lacking, err := c.compile(ctx, d, variants)
 	switch {
 	case err == nil:
 		return c.found(d, site, lacking), nil
@@ -38,6 +38,24 @@ func (c *Catalog) load(ctx context.Context, no store.DeploymentNo) (*entry, erro
 	return &entry{err: fmt.Errorf("site of deployment %d: %w", no, err), retry: retry{again: time.Now().Add(corruptRetry)}}, nil
 }
 
+// variantsRef is where a deployment's encoded forms are listed, or why that is not known.
+type variantsRef struct {
+	ref store.FileRef
+	err error
+}
+
+// records reads both of a deployment's at once: in a large store each may be a read of the disk.
+func (c *Catalog) records(no store.DeploymentNo) (d store.Deployment, v variantsRef, err error) {
+	var reading sync.WaitGroup
+	reading.Go(func() { v.ref, v.err = c.store.Variants(no) })
+	d, err = c.store.Deployment(no)
+	reading.Wait()
+	if errors.Is(v.err, store.ErrNotFound) {
+		v.err = nil
+	}
+	return d, v, err
+}
+
 // found makes the entry of a site, and reports what it has to do without.
 func (c *Catalog) found(d store.Deployment, site *assets.Site, lacking error) *entry {
 	e := &entry{deployment: &Deployment{Site: site, No: d.No, Project: d.Project, UUID: d.UUID, Branch: d.Branch, Settings: d.Site, Content: c.loads.Add(1)}}
@@ -49,38 +67,40 @@ func (c *Catalog) found(d store.Deployment, site *assets.Site, lacking error) *e
 	return e
 }
 
+// part is a file that a deployment's record names, and what was read of it.
+type part struct {
+	name  string
+	ref   store.FileRef
+	into  *[]byte
+	spare bool // the site serves without
+	err   error
+}
+
 // compile reads a deployment's manifest and rule files. A rule file that is gone or damaged makes the deployment corrupt:
 // without its rules a site may show what it should not. Early hints and encoded forms only make it faster; lacking says
 // what is wrong with those, and the site is without.
-func (c *Catalog) compile(ctx context.Context, d store.Deployment) (site *assets.Site, lacking, err error) {
-	variants, lacking := c.store.Variants(d.No)
-	if errors.Is(lacking, store.ErrNotFound) {
-		lacking = nil
-	}
-	release, err := c.reserve(ctx, d.Manifest, d.Headers, d.Redirects, d.Hints, variants)
+func (c *Catalog) compile(ctx context.Context, d store.Deployment, variants variantsRef) (site *assets.Site, lacking, err error) {
+	release, err := c.reserve(ctx, d.Manifest, d.Headers, d.Redirects, d.Hints, variants.ref)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer release()
+	lacking = variants.err
 	in := assets.Input{Limits: c.limits}
-	for _, part := range []struct {
-		name  string
-		ref   store.FileRef
-		into  *[]byte
-		spare bool // the site serves without
-	}{
-		{"manifest", d.Manifest, &in.Manifest, false},
-		{rules.HeadersFile, d.Headers, &in.Headers, false},
-		{rules.RedirectsFile, d.Redirects, &in.Redirects, false},
-		{"early hints", d.Hints, &in.Hints, true},
-		{"encoded forms", variants, &in.Variants, true},
-	} {
-		*part.into, err = c.read(part.name, part.ref)
+	parts := []part{
+		{name: "manifest", ref: d.Manifest, into: &in.Manifest},
+		{name: rules.HeadersFile, ref: d.Headers, into: &in.Headers},
+		{name: rules.RedirectsFile, ref: d.Redirects, into: &in.Redirects},
+		{name: "early hints", ref: d.Hints, into: &in.Hints, spare: true},
+		{name: "encoded forms", ref: variants.ref, into: &in.Variants, spare: true},
+	}
+	c.readParts(parts)
+	for _, p := range parts {
 		switch {
-		case err != nil && part.spare:
-			lacking = errors.Join(lacking, err)
-		case err != nil:
-			return nil, nil, err
+		case p.err != nil && p.spare:
+			lacking = errors.Join(lacking, p.err)
+		case p.err != nil:
+			return nil, nil, p.err
 		}
 	}
 	site, damaged, err := compileSparing(in)
@@ -88,6 +108,20 @@ func (c *Catalog) compile(ctx context.Context, d store.Deployment) (site *assets
 		return nil, nil, fmt.Errorf("%w: manifest %s: %w", ErrCorrupt, d.Manifest.Digest, err)
 	}
 	return site, errors.Join(lacking, damaged), nil
+}
+
+// readParts reads all at once: on a disk that is slow to answer they take as long as the longest, and while one comes
+// another is checked.
+func (c *Catalog) readParts(parts []part) {
+	var reading sync.WaitGroup
+	for i := range parts {
+		p := &parts[i]
+		if p.ref == (store.FileRef{}) {
+			continue
+		}
+		reading.Go(func() { *p.into, p.err = c.read(p.name, p.ref) })
+	}
+	reading.Wait()
 }
 
 // compileSparing leaves out early hints and encoded forms that are not what they should be, as few as will do.
@@ -118,23 +152,17 @@ func (c *Catalog) reserve(ctx context.Context, files ...store.FileRef) (release 
 	return func() { c.loading.Release(weight) }, nil
 }
 
-// read returns the bytes of a file that a deployment's record names, after checking that they are those; none for the
-// zero FileRef.
+// read returns the bytes of a file that a deployment's record names, and that they are; none for the zero FileRef.
 func (c *Catalog) read(name string, ref store.FileRef) ([]byte, error) {
 	if ref == (store.FileRef{}) {
 		return nil, nil
 	}
-	raw, err := c.blobs.ReadAll(ref.Digest, ref.Size)
+	raw, err := c.blobs.ReadVerified(ref.Digest, ref.Size)
 	switch {
 	case errors.Is(err, blob.ErrNotFound), errors.Is(err, blob.ErrCorrupt):
 		return nil, fmt.Errorf("%w: read %s %s: %w", ErrCorrupt, name, ref.Digest, err)
 	case err != nil:
 		return nil, fmt.Errorf("read %s %s: %w", name, ref.Digest, err)
-	case int64(len(raw)) != ref.Size:
-		return nil, fmt.Errorf("%w: %s %s has %d bytes, want %d", ErrCorrupt, name, ref.Digest, len(raw), ref.Size)
-	}
-	if got := manifest.DigestOf(raw); got != ref.Digest {
-		return nil, fmt.Errorf("%w: the bytes of %s %s hash to %s", ErrCorrupt, name, ref.Digest, got)
 	}
 	return raw, nil
 }

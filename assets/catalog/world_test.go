@@ -106,7 +106,7 @@ func (w *world) OnCommit(fn func(store.Commit)) (cancel func()) {
 	}
 }
 
-func (w *world) ReadAll(g manifest.Digest, size int64) ([]byte, error) {
+func (w *world) ReadVerified(g manifest.Digest, size int64) ([]byte, error) {
 	w.mu.Lock()
 	w.reads++
 	b, ok := w.blobs[g]
@@ -120,7 +120,7 @@ func (w *world) ReadAll(g manifest.Digest, size int64) ([]byte, error) {
 		return nil, fault
 	case !ok:
 		return nil, blob.ErrNotFound
-	case int64(len(b)) != size:
+	case int64(len(b)) != size, manifest.DigestOf(b) != g:
 		return nil, blob.ErrCorrupt
 	}
 	return b, nil

@@ -66,6 +66,8 @@ func child(kind string, args []string) int {
 		}
 	case "priority":
 		return reportPriority()
+	case "weight":
+		return reportWeight()
 	case "environment":
 		fmt.Fprint(os.Stderr, os.Environ())
 		return 3

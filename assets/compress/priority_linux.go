@@ -3,8 +3,10 @@ package compress
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -12,20 +14,28 @@ import (
 
 const lowest = 19
 
+// Of all processes of users without privilege together the kernel lets one a tenth of a second change its session's weight.
+const (
+	sessionPause    = 100 * time.Millisecond
+	maxSessionTries = 20
+)
+
 // LowerPriority gives all threads of this process the lowest priority there is: the scheduling policy for idle processors,
 // and the least weight, which still says something where the policy is refused. It cannot be undone.
 //
 // Priorities are of threads here, and a thread has that of the one that made it. So it is done until none is found that
-// has another.
+// has another. A process that leads its session lowers that too, which the workers of a Pool do.
 func LowerPriority() error {
+	session := lowerSession()
 	for range 100 {
 		lowered, err := lowerThreads()
-		if err != nil {
+		if err == nil && lowered > 0 {
+			continue
+		}
+		if err = errors.Join(err, session); err != nil {
 			return fmt.Errorf("lower the priority: %w", err)
 		}
-		if lowered == 0 {
-			return nil
-		}
+		return nil
 	}
 	return errors.New("lower the priority: new threads without end")
 }
@@ -54,4 +64,25 @@ func lowerThreads() (lowered int, err error) {
 		lowered++
 	}
 	return lowered, errors.Join(faults...)
+}
+
+// lowerSession is for kernels that share processors out among sessions first (autogroup). What a thread is given there holds
+// against those of its own session only: idle threads in one of their own would get as much as the session of a program that
+// deploys, and in the server's they would take from its share. So the session is given the least weight as well. The
+// session of somebody else is left as it is.
+func lowerSession() error {
+	if id, err := unix.Getsid(0); err != nil || id != os.Getpid() {
+		return err
+	}
+	for tries := 0; ; tries++ {
+		err := os.WriteFile("/proc/self/autogroup", []byte(strconv.Itoa(lowest)), 0)
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // no such sharing
+			return nil
+		case errors.Is(err, unix.EAGAIN) && tries < maxSessionTries:
+			time.Sleep(sessionPause)
+		default:
+			return err
+		}
+	}
 }

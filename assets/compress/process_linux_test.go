@@ -2,10 +2,14 @@ package compress
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -39,6 +43,60 @@ func TestLowerPriority(t *testing.T) {
 	if !bytes.Contains(out, []byte("all threads")) {
 		t.Errorf("%s", out)
 	}
+}
+
+// Where sessions share the processors, that of a worker has the least weight, and the server's keeps its own.
+func TestWorkersHaveASessionOfTheLeastWeight(t *testing.T) {
+	own := sessionWeight(t, "self")
+	w, err := startWorker(childCommand("weight"), func(*worker) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.closePipes()
+	said, err := io.ReadAll(w.stdout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("nice %d", lowest); string(said) != want {
+		t.Errorf("the worker's session is %q, want %q; it said %q", said, want, w.said.String())
+	}
+	if now := sessionWeight(t, "self"); now != own {
+		t.Errorf("the server's session is %q and was %q", now, own)
+	}
+}
+
+func sessionWeight(t *testing.T, pid string) string {
+	t.Helper()
+	weight, err := readSessionWeight(pid)
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("this kernel does not share processors out among sessions")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return weight
+}
+
+// readSessionWeight is "nice N".
+func readSessionWeight(pid string) (string, error) {
+	b, err := os.ReadFile("/proc/" + pid + "/autogroup")
+	_, weight, _ := strings.Cut(strings.TrimSpace(string(b)), " ")
+	return weight, err
+}
+
+// reportWeight lowers the priority of this process, and says what its session has.
+func reportWeight() int {
+	if err := LowerPriority(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	weight, err := readSessionWeight("self")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	fmt.Print(weight)
+	return 0
 }
 
 // reportPriority lowers the priority of this process while it makes threads, and looks at all of them afterwards.

@@ -3,3 +3,5 @@
 package compress
 
 func reportPriority() int { return 1 }
+
+func reportWeight() int { return 1 }

@@ -55,6 +55,14 @@ type EncodingSet uint8
 // IdentityOnly is the set of a file that is stored as it was uploaded and in no other way.
 const IdentityOnly = EncodingSet(1) << Identity
 
+// Without is the set without e.
+func (s EncodingSet) Without(e Encoding) EncodingSet {
+	if int(e) >= NumEncodings {
+		return s
+	}
+	return s &^ (1 << e)
+}
+
 // With is the set with e in it.
 func (s EncodingSet) With(e Encoding) EncodingSet {
 	if int(e) >= NumEncodings {

@@ -115,3 +115,24 @@ func (k *keyer) finish(ext string) AssetKey {
 	k.hash.Sum(sum[:0])
 	return AssetKey(sum[:16])
 }
+
+// KeyText computes the asset keys of one content from its base64 text, for one extension after the other.
+type KeyText struct{ text, whole *blake3.Hasher }
+
+// NewKeyText makes one without a text.
+func NewKeyText() *KeyText { return &KeyText{blake3.New(), blake3.New()} }
+
+// Reset forgets the text.
+func (k *KeyText) Reset() { k.text.Reset() }
+
+// Write goes on with the text: standard base64, padded. It never fails.
+func (k *KeyText) Write(p []byte) (int, error) { return k.text.Write(p) }
+
+// Key is the key of the text so far under an extension.
+func (k *KeyText) Key(ext string) AssetKey {
+	*k.whole = *k.text // as its Clone does, without making another one
+	_, _ = k.whole.WriteString(ext)
+	var sum Digest
+	k.whole.Sum(sum[:0])
+	return AssetKey(sum[:16])
+}

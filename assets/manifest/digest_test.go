@@ -163,3 +163,21 @@ func BenchmarkAssetKey(b *testing.B) {
 		AssetKeyOf(content, "html")
 	}
 }
+
+// One text gives the keys of all extensions, as often as they are asked for, and goes on after that.
+func TestKeyText(t *testing.T) {
+	k := NewKeyText()
+	for _, n := range []int{0, 1, 3, 4096, 8192, 70_000, 300_000} {
+		content := bytes.Repeat([]byte{byte(n), 1, 2}, n/3+1)[:n]
+		text := base64.StdEncoding.EncodeToString(content)
+		k.Reset()
+		_, _ = k.Write([]byte(text[:len(text)/3]))
+		_ = k.Key("html")
+		_, _ = k.Write([]byte(text[len(text)/3:]))
+		for _, ext := range []string{"html", "", "js", "html"} {
+			if got, want := k.Key(ext), AssetKeyOf(content, ext); got != want {
+				t.Errorf("%d bytes, extension %q: %s, want %s", n, ext, got, want)
+			}
+		}
+	}
+}

@@ -23,6 +23,7 @@ func newDeployCommand(a *app) *cobra.Command {
 		project      string
 		production   string
 		staticOnly   bool
+		allowEmpty   bool
 		maxFileBytes int64
 		retries      int
 		strict       bool
@@ -60,7 +61,7 @@ are problems nothing is sent. Without, the server's findings are shown once the 
 			}
 			return a.deploy(ctx, publish.Options{
 				API: api, Project: project, Dir: args[0], Meta: a.describeCommit(ctx, meta), ProductionBranch: production,
-				StaticOnly: staticOnly, FunctionsDir: functionsDir, MaxFileBytes: maxFileBytes, Attempts: retries + 1,
+				StaticOnly: staticOnly, AllowEmpty: allowEmpty, FunctionsDir: functionsDir, MaxFileBytes: maxFileBytes, Attempts: retries + 1,
 			})
 		}))
 	f := c.Flags()
@@ -71,6 +72,7 @@ are problems nothing is sent. Without, the server's findings are shown once the 
 	f.StringVar(&dirty, "commit-dirty", "", "whether the work tree had other changes: true or false")
 	f.StringVar(&production, "production-branch", "main", "production `branch` of a project that is created")
 	f.BoolVar(&staticOnly, "static-only", false, "deploy the files though the site has functions, which need wrangler")
+	f.BoolVar(&allowEmpty, "allow-empty", false, "deploy a directory without a file: the site says 404 to everything")
 	f.Int64Var(&maxFileBytes, "max-file-bytes", publish.DefaultFileBytes, "largest file, in `bytes`; the server has its own bound")
 	f.IntVar(&retries, "retries", publish.DefaultAttempts-1, "how `often` a call is tried again when the network or the server fails")
 	f.BoolVar(&strict, "strict", false, "check the site first, and send nothing if there are problems")

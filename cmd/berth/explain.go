@@ -59,6 +59,9 @@ func writeReport(w io.Writer, r explain.Report) {
 	if d := r.Deployment; d != nil {
 		rows = append(rows, [2]string{"deployment", fmt.Sprintf("%s (%s, branch %q, %s, %d files)", d.ID, d.Environment, d.Branch, shortTime(d.Created), d.Files)})
 	}
+	if d := r.Pinned; d != nil {
+		rows = append(rows, [2]string{"pinned", fmt.Sprintf("deployment %d (%s, branch %q, %s, %d files), by %s", d.No, d.ID, d.Branch, shortTime(d.Created), d.Files, d.By)})
+	}
 	rows = append(rows, fileRows(r)...)
 	rows = append(rows, planRows(r)...)
 	fields(w, append(rows, [2]string{"note", r.Note}))

@@ -50,6 +50,7 @@ func addControlFlags(f *pflag.FlagSet, s *server.Settings) {
 	f.IntVar(&c.MaxConcurrentCalls, "max-concurrent-calls", 0, "API calls worked on at once (default 256)")
 	f.IntVar(&s.MaxAPIConns, "max-api-conns", s.MaxAPIConns, "open connections to the API")
 	f.DurationVar(&c.BodyTimeout, "body-timeout", 0, "time without a byte from an API client (default 1m0s)")
+	f.Var(byteSize[int64]{&c.MinBodyRate}, "min-body-rate", "bytes a second at which an API client has to send, --body-timeout apart; default 1KiB")
 	f.DurationVar(&c.UploadTokenTTL, "upload-token-ttl", 0, "life of upload tokens, at most 30m (default 15m0s)")
 	f.DurationVar(&c.SweepEvery, "sweep-every", 0, "time between sweeps, negative for none (default 1h0m0s)")
 	f.DurationVar(&c.SweepGrace, "sweep-grace", 0, "age below which no blob is swept (default 24h0m0s)")

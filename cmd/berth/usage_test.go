@@ -89,15 +89,16 @@ func TestUsageFaults(t *testing.T) {
 func TestFailures(t *testing.T) {
 	const nowhere = "--api http://127.0.0.1:1 "
 	for args, want := range map[string]string{
-		"project list":                                  "no API token: give --token or BERTH_API_TOKEN",
-		"project list --token x " + nowhere:             "nothing listens there: start `berth serve`",
-		"fsck --offline":                                "is not a data directory",
-		"sweep --offline":                               "is not a data directory",
-		"token create --offline --scope server":         "is not a data directory",
-		"check nowhere":                                 "no such file",
-		"deploy nowhere --project x --token x --strict": "no such file",
-		"deploy nowhere --project x --token x":          "no such file",
-		"deploy . --project x --token x " + nowhere:     "nothing listens there",
+		"project list":                                            "no API token: give --token or BERTH_API_TOKEN",
+		"project list --token x " + nowhere:                       "nothing listens there: start `berth serve`",
+		"fsck --offline":                                          "is not a data directory",
+		"sweep --offline":                                         "is not a data directory",
+		"token create --offline --scope server":                   "is not a data directory",
+		"check nowhere":                                           "no such file",
+		"deploy nowhere --project x --token x --strict":           "no such file",
+		"deploy nowhere --project x --token x":                    "no such file",
+		"deploy . --project x --token x " + nowhere:               "holds no file to deploy",
+		"deploy . --allow-empty --project x --token x " + nowhere: "nothing listens there",
 	} {
 		t.Run(args, func(t *testing.T) {
 			status, stdout, stderr := runHere(t, strings.Fields(args)...)

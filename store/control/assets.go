@@ -122,7 +122,7 @@ func readHashes(c *call) ([]manifest.AssetKey, error) {
 	var in struct {
 		Hashes *[]string `json:"hashes"`
 	}
-	if err := c.readJSON(&in); err != nil {
+	if _, err := c.readLooseJSON(&in); err != nil {
 		return nil, err
 	}
 	if in.Hashes == nil {
@@ -200,7 +200,7 @@ func (s *Service) touch(b store.FileRef) (bool, error) {
 	return err == nil, err
 }
 
-// uploadAssets stores files. All of their bytes are durable before any claim names one, and all claims are of one
+// uploadAssets stores files. All of their bytes are durable before any claim or proof names one, and all of those are of one
 // batch; whatever fails before leaves nothing that counts.
 func (s *Service) uploadAssets(c *call) (any, error) {
 	if err := c.allowBody(s.opts.MaxUploadBytes, "one upload of assets (--max-upload-bytes)"); err != nil {
@@ -212,7 +212,7 @@ func (s *Service) uploadAssets(c *call) (any, error) {
 	batch := s.deps.Blobs.NewBatch()
 	defer batch.Abort()
 	limits := uploadLimits{fileBytes: s.opts.MaxFileBytes, files: s.opts.MaxUploadFiles}
-	files, err := readUpload(c.r.Body, limits, func() (valueWriter, error) { return batch.Create() })
+	files, err := readUpload(c.r.Body, limits, newUploadProver(s.extensions), func() (valueWriter, error) { return batch.Create() })
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +222,7 @@ func (s *Service) uploadAssets(c *call) (any, error) {
 	if len(files) == 0 {
 		return nil, nil
 	}
-	_, err = s.deps.Store.Update(c.ctx, func(tx *store.Tx) error { return s.putClaims(tx, c.project, files) })
+	_, err = s.deps.Store.Update(c.ctx, func(tx *store.Tx) error { return s.putUploads(tx, c.project, files) })
 	return nil, err
 }
 
@@ -233,13 +233,20 @@ func (s *Service) mayStore(ctx context.Context) error {
 	return err
 }
 
-func (s *Service) putClaims(tx *store.Tx, p store.Project, files []uploadedFile) error {
+// putUploads remembers what came: what was proved as a proof, for the whole account, all else as a claim of the project.
+func (s *Service) putUploads(tx *store.Tx, p store.Project, files []uploadedFile) error {
 	if _, err := sameProject(tx, p); err != nil {
 		return err
 	}
 	for _, f := range files {
-		if err := s.putClaim(tx, store.Claim{Project: p.No, Key: f.Key, Blob: f.Blob, Time: s.now()}); err != nil {
-			return fmt.Errorf("claim %s: %w", f.Key, err)
+		var err error
+		if f.Proved {
+			err = tx.PutProof(f.proof(p.Account))
+		} else {
+			err = s.putClaim(tx, store.Claim{Project: p.No, Key: f.Key, Blob: f.Blob, Time: s.now()})
+		}
+		if err != nil {
+			return fmt.Errorf("remember %s: %w", f.Key, err)
 		}
 		wanted, err := tx.Wanted(p.No, f.Key)
 		if err != nil {
@@ -252,6 +259,14 @@ func (s *Service) putClaims(tx *store.Tx, p store.Project, files []uploadedFile)
 		}
 	}
 	return nil
+}
+
+func (f *uploadedFile) proof(a store.AccountNo) store.Proof {
+	p := store.Proof{Account: a, Key: f.Key, Extension: f.Ext, Blob: f.Blob, LinkKnown: f.hintsKnown}
+	if f.hintsKnown {
+		p.Link = f.hints.Remember()
+	}
+	return p
 }
 
 // putClaim adds one upload to those of its key. The same bytes again are one claim, made anew; beyond the bound the

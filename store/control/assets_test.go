@@ -20,13 +20,13 @@ import (
 // clientKey is the key that a client makes for a file.
 func clientKey(content, ext string) string { return manifest.AssetKeyOf([]byte(content), ext).String() }
 
-// upload is the body of an upload of key → content.
+// upload is the body of an upload of key → content, of a type from which no extension can be guessed: all become claims.
 func upload(files map[string]string) string {
 	var items []map[string]any
 	for key, content := range files {
 		items = append(items, map[string]any{
 			"key": key, "value": base64.StdEncoding.EncodeToString([]byte(content)), "base64": true,
-			"metadata": map[string]string{"contentType": "text/html"},
+			"metadata": map[string]string{"contentType": "application/x-of-no-extension"},
 		})
 	}
 	raw, err := json.Marshal(items)

@@ -86,7 +86,7 @@ func (s *Service) outermost(mux *http.ServeMux) http.Handler {
 }
 
 func (s *Service) newBody(w http.ResponseWriter, r *http.Request) *body {
-	return &body{src: r.Body, rc: http.NewResponseController(w), timeout: s.opts.BodyTimeout,
+	return &body{src: r.Body, rc: http.NewResponseController(w), timeout: s.opts.BodyTimeout, rate: s.opts.MinBodyRate,
 		limit: s.opts.MaxJSONBytes, what: "this endpoint"}
 }
 

@@ -36,7 +36,7 @@ var codings = [...]httpsem.Encoding{httpsem.Gzip, httpsem.Zstd, httpsem.Brotli}
 // One deployment is worked on at a time, with all workers. First come deployments that production hosts serve, then those
 // that are the newest of their branch, then the rest; of each sort the newest first. A deployment that is worked on gives
 // way to a better one after the files in hand, and is taken up again later, so a new deployment never waits behind old
-// ones. Its own files go by size, small ones first: a site's thousand pages are not held up by one large bundle.
+// ones. Its own files are gone through twice, see encodePasses.
 //
 // What it relies on is reserved as a publication does it, see upkeep, so a sweep takes nothing that a listing is about to
 // name.

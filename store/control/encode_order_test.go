@@ -75,21 +75,27 @@ func TestEncodeQueueIsBounded(t *testing.T) {
 	}
 }
 
-// Listings are published as the work goes on.
+// Every file has what is made fast before the first has what is made slowly, and listings are published as the work goes on.
 func TestListingOnTheWay(t *testing.T) {
 	ts, enc := newEncodingService(t, func(p *testParts) { p.opts.CompressWorkers = 1 })
 	a := ts.api(t)
 	a.project("docs")
 	d := a.deploy("docs", "", site{"/1.html": text("1"), "/2.html": text("two"), "/3.html": text("three.")})
-	var seen []int
+	var seen []string
 	enc.set(func(f *testEncoder) {
-		f.before = func([]byte) {
-			seen = append(seen, len(ts.forms(t, d)))
-			ts.clock.advance(chunkTime)
+		f.before = func(content []byte) {
+			forms := ts.forms(t, d)
+			seen = append(seen, strings.Join([]string{string(content[:3]), forms["/1.html"], forms["/2.html"], forms["/3.html"]}, "|"))
+			ts.clock.advance(slowestListing)
 		}
 	})
 	ts.drain(t)
-	if diff := cmp.Diff([]int{0, 0, 0, 1, 1, 1, 2, 2, 2}, seen); diff != "" {
+	const fast = "gzip zstd"
+	want := []string{
+		"1: |||", "1: |||", "two|" + fast + "||", "two|" + fast + "||", "thr|" + fast + "|" + fast + "|", "thr|" + fast + "|" + fast + "|",
+		"thr|" + fast + "|" + fast + "|" + fast, "two|" + fast + "|" + fast + "|" + all, "1: |" + fast + "|" + all + "|" + all,
+	}
+	if diff := cmp.Diff(want, seen); diff != "" {
 		t.Error(diff)
 	}
 	ts.wantForms(t, d, map[string]string{"/1.html": all, "/2.html": all, "/3.html": all})

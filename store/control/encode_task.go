@@ -1,12 +1,10 @@
 package control
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,8 +28,10 @@ type encodeTask struct {
 	siblings   []sibling     // those that hold
 	notes      []string      // on those that do not
 	files      []*encodeFile // every blob that is to be served encoded
-	todo       []*encodeFile // those of files that lack a coding
+	lacking    []*encodeFile // those of files that lacked a coding
 
+	pass  encodePass    // the one under way; it changes when no worker runs
+	todo  []*encodeFile // those of lacking that it is to go through
 	next  atomic.Int64  // index in todo
 	seen  atomic.Uint64 // queue's news when it was last asked
 	leave atomic.Bool   // a better deployment waits
@@ -52,7 +52,7 @@ type encodeFile struct {
 	entries []int32             // where it is, and of a type that is worth encoding
 	wanted  httpsem.EncodingSet // codings that a sibling does not give every entry
 	record  store.Encoded
-	missing httpsem.EncodingSet // of wanted, those to be made
+	missing httpsem.EncodingSet // of wanted, those to be made and not tried yet
 }
 
 // Listings are published as the work goes on, so that the first files are soon of use. Each makes every cache load the
@@ -94,7 +94,7 @@ func (t *encodeTask) report() {
 		level = slog.LevelInfo
 	}
 	t.job.svc.deps.Log.Log(context.Background(), level, "encoded a deployment", slog.String("deployment", t.deployment.UUID.String()),
-		slog.Int("files", len(t.files)), slog.Int("made", len(t.todo)), slog.Int64("bytes_before", t.before), slog.Int64("bytes_after", t.after),
+		slog.Int("files", len(t.files)), slog.Int("made", len(t.lacking)), slog.Int64("bytes_before", t.before), slog.Int64("bytes_after", t.after),
 		slog.Float64("seconds", t.job.svc.now().Sub(t.began).Seconds()))
 }
 
@@ -195,12 +195,9 @@ func (t *encodeTask) lookUp(ctx context.Context) error {
 			return err
 		}
 		if f.missing != 0 && t.job.on() {
-			t.todo = append(t.todo, f)
+			t.lacking = append(t.lacking, f)
 		}
 	}
-	slices.SortFunc(t.todo, func(a, b *encodeFile) int {
-		return cmp.Or(cmp.Compare(a.blob.Size, b.blob.Size), slices.Compare(a.blob.Digest[:], b.blob.Digest[:]))
-	})
 	return nil
 }
 

@@ -30,6 +30,7 @@ type Options struct {
 	MaxJSONBytes       int64         // any other JSON body, default 8 MiB
 	MaxConcurrentCalls int           // API requests worked on at once, default 256
 	BodyTimeout        time.Duration // without a byte from the client, default 60s
+	MinBodyRate        int64         // bytes a second that a body must come at, BodyTimeout apart, default 1 KiB
 	UploadTokenTTL     time.Duration // default 15m, at most 30m
 	SweepEvery         time.Duration // default 1h; negative: never
 	SweepGrace         time.Duration // default 24h
@@ -79,6 +80,7 @@ func (o *Options) setDefaults() {
 	o.MaxJSONBytes = cmp.Or(o.MaxJSONBytes, 8<<20)
 	o.MaxConcurrentCalls = cmp.Or(o.MaxConcurrentCalls, 256)
 	o.BodyTimeout = cmp.Or(o.BodyTimeout, 60*time.Second)
+	o.MinBodyRate = cmp.Or(o.MinBodyRate, 1<<10)
 	o.UploadTokenTTL = cmp.Or(o.UploadTokenTTL, 15*time.Minute)
 	o.SweepEvery = cmp.Or(o.SweepEvery, time.Hour)
 	o.SweepGrace = cmp.Or(o.SweepGrace, 24*time.Hour)
@@ -110,7 +112,7 @@ func (o *Options) check() error {
 		"MaxFileBytes": o.MaxFileBytes, "MaxFiles": int64(o.MaxFiles), "MaxManifestBytes": o.MaxManifestBytes,
 		"MaxUploadBytes": o.MaxUploadBytes, "MaxUploadFiles": int64(o.MaxUploadFiles), "MaxBundleBytes": o.MaxBundleBytes,
 		"MaxRuleFileBytes": o.MaxRuleFileBytes, "MaxParts": int64(o.MaxParts), "MaxJSONBytes": o.MaxJSONBytes,
-		"MaxConcurrentCalls": int64(o.MaxConcurrentCalls), "BodyTimeout": int64(o.BodyTimeout),
+		"MaxConcurrentCalls": int64(o.MaxConcurrentCalls), "BodyTimeout": int64(o.BodyTimeout), "MinBodyRate": o.MinBodyRate,
 		"UploadTokenTTL": int64(o.UploadTokenTTL), "SweepGrace": int64(o.SweepGrace), "MaxEnvVars": int64(o.MaxEnvVars),
 		"MaxEnvVarBytes": int64(o.MaxEnvVarBytes), "MaxSettingsBytes": int64(o.MaxSettingsBytes),
 		"MaxTokens": int64(o.MaxTokens), "MaxDomains": int64(o.MaxDomains),

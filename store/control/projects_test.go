@@ -235,11 +235,13 @@ func TestSettingsAreChecked(t *testing.T) {
 		"too much to read":    {production(`{"anything":null, "x` + strings.Repeat("x", 8<<10) + `":null}`), 413, codeTooLarge},
 		"nested name empty":   {production(`{"x":{"":1}}`), 400, codeBadRequest},
 		"broken":              {`{"production_branch":`, 400, codeBadRequest},
+		"unknown key":         {`{"production_branch":"next","keep_assets":"off"}`, 400, codeBadRequest},
+		"told, not set":       {`{"id":"x","domains":["evil.example"]}`, 400, codeBadRequest},
 	} {
 		t.Run(name, func(t *testing.T) { a.refused("PATCH", projectsPath+"/docs", tt.body, tt.status, tt.code) })
 	}
 	before := a.show("docs")
-	for _, harmless := range []string{`{}`, ``, `{"name":"docs"}`, `{"deployment_configs":null}`, `{"deployment_configs":{"production":null}}`, vars(`null`), `{"id":"x","domains":["evil.example"]}`} {
+	for _, harmless := range []string{`{}`, ``, `{"name":"docs"}`, `{"deployment_configs":null}`, `{"deployment_configs":{"production":null}}`, vars(`null`), `null`} {
 		a.must("PATCH", projectsPath+"/docs", harmless)
 	}
 	if d := cmp.Diff(before, a.show("docs")); d != "" {

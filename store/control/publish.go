@@ -228,7 +228,7 @@ func placeOf(p store.Project, branch string) (string, store.Environment) {
 // log is what history/logs shows: what came, what became of it, and what the server does not do with it yet.
 func (pub *publication) log(p store.Project, d store.Deployment, notes []string) []store.LogLine {
 	s, f := pub.svc, &pub.form
-	lines := []string{fmt.Sprintf("Received %d files, %d bytes in all; %d of them are new here.", d.Files, d.Bytes, len(pub.prover.fresh()))}
+	lines := []string{fmt.Sprintf("Received %d files, %d bytes in all.", d.Files, d.Bytes)}
 	lines = append(lines, pub.notes...)
 	lines = append(lines, pub.hintNotes...)
 	if d.UsesFunctions {

@@ -73,6 +73,8 @@ type Service struct {
 	domains domainQueue
 	kept    keptAssets
 
+	extensions extensionsOf
+
 	encodings *encodings
 
 	targets targetLocks // one for each project that moves what a host serves; its zero value works
@@ -113,6 +115,8 @@ func New(deps Deps, opts Options) (*Service, error) {
 		sealer:  sealer,
 		domains: domainQueue{waiting: make(map[domainID]time.Time)},
 		kept:    keptAssets{last: make(map[store.ProjectNo]keptSet)},
+
+		extensions: newExtensionsOf(),
 	}
 	if s.encodings, err = newEncodings(s); err != nil {
 		return nil, fmt.Errorf("control: %w", err)

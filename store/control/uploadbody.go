@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 
+	"berth/assets/hints"
 	"berth/assets/manifest"
 	"berth/store"
 )
@@ -16,12 +17,18 @@ import (
 //
 // It is up to 64 MiB, and many come at once. So it is read as a stream: a value goes from the wire through base64
 // straight into a blob, and no part of a body is ever in memory but for its buffers. The members of an item may come in
-// any order. The content type is not kept: equal bytes come with several, so what is served is told from the path.
+// any order. The content type is not kept: equal bytes come with several, so what is served is told from the path. It is only
+// used to guess the extension; `berth deploy` says that, as "extension" in the metadata.
 
 // uploadedFile is one item of an upload.
 type uploadedFile struct {
-	Key  manifest.AssetKey
-	Blob store.FileRef
+	Key    manifest.AssetKey
+	Blob   store.FileRef
+	Proved bool   // its bytes make Key
+	Ext    string // with this extension, if Proved
+
+	hints      hints.Found
+	hintsKnown bool
 }
 
 // valueWriter takes the bytes of one file; a blob.Writer is one.
@@ -42,14 +49,18 @@ type uploadReader struct {
 	base64 *base64Stream
 	limits uploadLimits
 	create func() (valueWriter, error)
+	proof  *uploadProver
 	item   int // the one under way, from 1
+
+	mediaType string  // of that one
+	extension *string // so; nil: not said
 }
 
 const maxUploadName = 32 // of the longest member name or key that we look for
 
 // readUpload returns the files of an upload, their bytes written but not committed.
-func readUpload(src io.Reader, limits uploadLimits, create func() (valueWriter, error)) ([]uploadedFile, error) {
-	r := &uploadReader{json: newJSONStream(src), base64: newBase64Stream(), limits: limits, create: create}
+func readUpload(src io.Reader, limits uploadLimits, proof *uploadProver, create func() (valueWriter, error)) ([]uploadedFile, error) {
+	r := &uploadReader{json: newJSONStream(src), base64: newBase64Stream(), limits: limits, create: create, proof: proof}
 	var files []uploadedFile
 	err := r.json.elements(func(i int) error {
 		r.item = i + 1
@@ -88,6 +99,8 @@ func (r *uploadReader) explain(err error) error {
 // file reads one item.
 func (r *uploadReader) file() (uploadedFile, error) {
 	var f uploadedFile
+	r.mediaType, r.extension = "", nil
+	r.proof.begin()
 	seen := make(map[string]bool, 4)
 	err := r.json.members(maxUploadName, func(name string) error {
 		switch name {
@@ -106,6 +119,9 @@ func (r *uploadReader) file() (uploadedFile, error) {
 		return f, jsonError("the file has no key")
 	case !seen["value"]:
 		return f, jsonError("the file has no value")
+	}
+	if f.Ext, f.Proved = r.proof.prove(f.Key, r.mediaType, r.extension); f.Proved {
+		f.hints, f.hintsKnown = r.proof.hints(f.Ext)
 	}
 	return f, nil
 }
@@ -161,8 +177,8 @@ func (r *uploadReader) value() (store.FileRef, error) {
 	if err != nil {
 		return store.FileRef{}, fmt.Errorf("store an uploaded file: %w", err)
 	}
-	r.base64.reset(w, r.limits.fileBytes)
-	if err := r.json.chars(r.base64.take); err != nil {
+	r.base64.reset(io.MultiWriter(w, r.proof), r.limits.fileBytes)
+	if err := r.json.chars(r.encoded); err != nil {
 		w.Abort()
 		return store.FileRef{}, err
 	}
@@ -177,6 +193,12 @@ func (r *uploadReader) value() (store.FileRef, error) {
 	return store.FileRef{Digest: digest, Size: size}, nil
 }
 
+// encoded takes a piece of a value.
+func (r *uploadReader) encoded(p []byte) error {
+	r.proof.encoded(p)
+	return r.base64.take(p)
+}
+
 func (r *uploadReader) metadata() error {
 	if c, err := r.json.token(); err != nil {
 		return err
@@ -186,12 +208,25 @@ func (r *uploadReader) metadata() error {
 	if err := r.want('{', "an object as metadata"); err != nil {
 		return err
 	}
-	return r.json.members(maxUploadName, func(name string) error {
-		if name == "contentType" {
-			if err := r.want('"', "a string as contentType"); err != nil {
-				return err
-			}
+	return r.json.members(maxUploadName, func(name string) (err error) {
+		switch name {
+		case "contentType":
+			r.mediaType, err = r.shortText("a string as contentType", maxMediaType)
+		case "extension":
+			var ext string
+			ext, err = r.shortText("a string as extension", maxExtension)
+			r.extension = &ext
+		default:
+			err = r.json.skip(1)
 		}
-		return r.json.skip(1)
+		return err
 	})
+}
+
+// shortText reads a string. What is longer than most is as good as another one.
+func (r *uploadReader) shortText(what string, most int) (string, error) {
+	if err := r.want('"', what); err != nil {
+		return "", err
+	}
+	return r.json.text(most)
 }

@@ -47,7 +47,7 @@ var testLimits = uploadLimits{fileBytes: 1 << 20, files: 100}
 // readTestUpload returns the files of an upload as "key=content".
 func readTestUpload(src io.Reader, limits uploadLimits) ([]string, error) {
 	m := &memoryFiles{byDigest: make(map[manifest.Digest]string)}
-	files, err := readUpload(src, limits, m.create)
+	files, err := readUpload(src, limits, newUploadProver(newExtensionsOf()), m.create)
 	if m.open != 0 {
 		return nil, fmt.Errorf("%d files are left open (%v)", m.open, err)
 	}
@@ -187,7 +187,7 @@ func TestReadUploadKeepsTheSourcesError(t *testing.T) {
 
 func TestReadUploadKeepsTheWritersError(t *testing.T) {
 	full := errors.New("no space")
-	_, err := readUpload(strings.NewReader(`[`+item(key1, "YQ==")+`]`), testLimits, func() (valueWriter, error) { return nil, full })
+	_, err := readUpload(strings.NewReader(`[`+item(key1, "YQ==")+`]`), testLimits, newUploadProver(newExtensionsOf()), func() (valueWriter, error) { return nil, full })
 	if !errors.Is(err, full) {
 		t.Errorf("got %v", err)
 	}
@@ -298,9 +298,9 @@ func BenchmarkReadUpload(b *testing.B) {
 	body := []byte(`[` + item(key1, base64.StdEncoding.EncodeToString(make([]byte, 25<<20))) + `]`)
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
-	limits := uploadLimits{fileBytes: 25 << 20, files: 1}
+	limits, extensions := uploadLimits{fileBytes: 25 << 20, files: 1}, newExtensionsOf()
 	for b.Loop() {
-		if _, err := readUpload(bytes.NewReader(body), limits, func() (valueWriter, error) { return discardFile{}, nil }); err != nil {
+		if _, err := readUpload(bytes.NewReader(body), limits, newUploadProver(extensions), func() (valueWriter, error) { return discardFile{}, nil }); err != nil {
 			b.Fatal(err)
 		}
 	}

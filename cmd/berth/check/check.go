@@ -68,6 +68,7 @@ const (
 	CannotDeploy   rules.Kind = "cannot-deploy"
 	FileTooLarge   rules.Kind = "file-too-large"
 	TooManyFiles   rules.Kind = "too-many-files"
+	NothingToServe rules.Kind = "nothing-to-serve"
 	SiblingDiffers rules.Kind = "sibling-differs"
 	More           rules.Kind = "more" // there are others that are not listed
 
@@ -120,7 +121,7 @@ func Dir(ctx context.Context, dir, functionsDir string, l Limits) (Report, error
 		return Report{}, err
 	}
 	c := &checker{ctx: ctx, site: site, limits: l.withDefaults(), Report: Report{Files: len(site.Files), Problems: []rules.Problem{}}}
-	for _, step := range []func() error{c.unreadable, c.files, c.ruleFiles, func() error { return c.routes(functionsDir) }, c.settings, c.siblings} {
+	for _, step := range []func() error{func() error { return c.empty(functionsDir) }, c.unreadable, c.files, c.ruleFiles, func() error { return c.routes(functionsDir) }, c.settings, c.siblings} {
 		if err := step(); err != nil {
 			return Report{}, err
 		}
@@ -147,6 +148,18 @@ func (c *checker) report(file string, r rules.Report) {
 
 // root is how the directory itself is named.
 const root = "."
+
+// empty tells of a directory of which nothing would be served.
+func (c *checker) empty(functionsDir string) error {
+	if !c.site.Empty() || len(c.site.Faults) > 0 {
+		return nil
+	}
+	functions, err := c.site.Functions(functionsDir)
+	if err == nil && functions == "" {
+		c.add(root, NothingToServe, "there is no file to deploy, and the site would say 404 to everything: is it what the build writes to, and did the build run?")
+	}
+	return err
+}
 
 // unreadable tells of files that the upload would end at, and leaves them to nothing that follows. The mode of a file does
 // not say it: there are lists of access, and root.

@@ -11,6 +11,7 @@ import (
 
 	"berth/assets/catalog"
 	"berth/router"
+	"berth/router/edge"
 	"berth/router/hostkey"
 	"berth/store"
 )
@@ -31,6 +32,8 @@ type Deps struct {
 	Datacentre string
 	// Who says which router answers now, while there are two; nil: that of hashed routes.
 	Who func(context.Context, *router.Query) (Who, error)
+	// Skew is how skew protection chooses the deployment that answers; nil: it does not.
+	Skew func(edge.SkewQuestion) (*edge.SkewChoice, error)
 	// KeepAssets is the longest time that the server answers files of earlier deployments; negative: never.
 	KeepAssets time.Duration
 }
@@ -201,12 +204,16 @@ func (d Deps) describe(r *Report, route store.Route) error {
 	if err != nil {
 		return fmt.Errorf("read the deployment: %w", err)
 	}
+	r.Deployment = describeDeployment(dep)
+	return nil
+}
+
+func describeDeployment(dep store.Deployment) *Deployment {
 	environment := "preview"
 	if dep.Environment == store.Production {
 		environment = "production"
 	}
-	r.Deployment = &Deployment{
+	return &Deployment{
 		ID: dep.UUID.String(), Branch: dep.Branch, Environment: environment, CommitHash: dep.CommitHash, Created: dep.Created, Files: dep.Files,
 	}
-	return nil
 }

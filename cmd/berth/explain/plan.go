@@ -8,6 +8,7 @@ import (
 	"berth/assets"
 	"berth/assets/catalog"
 	"berth/assets/httpsem"
+	"berth/router/edge"
 	"berth/store"
 )
 
@@ -26,57 +27,89 @@ func (d Deps) plan(ctx context.Context, r *Report, a *asked, route store.Route, 
 		return fmt.Errorf("read the project's settings: %w", err)
 	}
 	settings := catalog.Effective(dep.Settings, *project)
-	moves := route.Class != store.ClassDeployment
-	r.note(a, settings, moves)
+	r.note(a)
+	choice, err := d.choose(r, a, route, settings, now)
+	if err != nil {
+		return err
+	}
+	if choice != nil && choice.Deployment != route.Deployment {
+		if dep, err = d.pinned(ctx, r, choice); err != nil {
+			return err
+		}
+		settings = catalog.Effective(dep.Settings, *project)
+	}
+	if settings.CORS == store.Off {
+		r.say("settings", "cors is off: no Access-Control-Allow-Origin but by a rule")
+	}
 	a.request.NoIndex = route.Flags&store.FlagNoIndex != 0
 	a.request.NoCORS = settings.CORS == store.Off
 	plan := assets.Plan{Trace: new(assets.Trace)}
 	dep.Site.Plan(&plan, &a.request)
-	if keep := catalog.Keep(d.KeepAssets, settings.KeepAssets); plan.Missing && moves && now && keep >= 0 {
-		production := route.Class == store.ClassProduction || route.Class == store.ClassCustom && route.Flags&store.FlagFollowsBranch == 0
-		target, err := d.Sites.Target(ctx, route.Deployment, production)
-		if err != nil {
-			return fmt.Errorf("read what the host served before: %w", err)
-		}
-		at := time.Now()
-		a.request.Kept, a.request.Now = target.Kept, at.Unix()
-		dep.Site.Plan(&plan, &a.request)
-		if target.Expired(store.DeploymentNo(plan.KeptSource), at, keep) {
-			r.Steps = append(r.Steps, Step{Stage: "kept file", Said: "an earlier deployment has it, but --keep-assets or keep_assets was shortened since: its time is over"})
-			a.request.Kept = nil
-			dep.Site.Plan(&plan, &a.request)
-		}
+	if err := d.planKept(ctx, r, a, dep, route, &plan, settings, now); err != nil {
+		return err
 	}
-	if plan.Missing && moves && !now {
-		r.Steps = append(r.Steps, Step{Stage: "kept file", Said: "what the host served before is known for the newest revision alone"})
-	}
-	r.take(&plan)
+	r.take(&plan, choice)
 	d.file(r, dep.Site, a, &plan)
 	return nil
 }
 
+// planKept plans again with the files that the host served before, if they have a say.
+func (d Deps) planKept(ctx context.Context, r *Report, a *asked, dep *catalog.Deployment, route store.Route, plan *assets.Plan, settings store.SiteSettings, now bool) error {
+	keep := catalog.Keep(d.KeepAssets, settings.KeepAssets)
+	switch moves := route.Class != store.ClassDeployment; {
+	case !plan.Missing || !moves:
+		return nil
+	case !now:
+		r.say("kept file", "what the host served before is known for the newest revision alone")
+		return nil
+	case keep < 0:
+		return nil
+	}
+	production := route.Class == store.ClassProduction || route.Class == store.ClassCustom && route.Flags&store.FlagFollowsBranch == 0
+	target, err := d.Sites.Target(ctx, route.Deployment, production)
+	if err != nil {
+		return fmt.Errorf("read what the host served before: %w", err)
+	}
+	at := time.Now()
+	a.request.Kept, a.request.Now = target.Kept, at.Unix()
+	dep.Site.Plan(plan, &a.request)
+	if target.Expired(store.DeploymentNo(plan.KeptSource), at, keep) {
+		r.say("kept file", "an earlier deployment has it, but --keep-assets or keep_assets was shortened since: its time is over")
+		a.request.Kept = nil
+		dep.Site.Plan(plan, &a.request)
+	}
+	return nil
+}
+
+func (r *Report) say(stage, said string) { r.Steps = append(r.Steps, Step{Stage: stage, Said: said}) }
+
 // note adds what is settled before the site is asked.
-func (r *Report) note(a *asked, settings store.SiteSettings, moves bool) {
+func (r *Report) note(a *asked) {
 	for _, name := range a.unheard {
-		r.Steps = append(r.Steps, Step{Stage: "request", Said: name + " is not looked at here"})
-	}
-	if settings.CORS == store.Off {
-		r.Steps = append(r.Steps, Step{Stage: "settings", Said: "cors is off: no Access-Control-Allow-Origin but by a rule"})
-	}
-	if settings.Skew == store.On && moves {
-		r.Steps = append(r.Steps, Step{Stage: "settings", Said: "skew protection is on: who came here before the last deploy may be answered by the deployment of then"})
+		r.say("request", name+" is not looked at here")
 	}
 }
 
 // take copies the plan and how it came about, which are views of other things.
-func (r *Report) take(plan *assets.Plan) {
+func (r *Report) take(plan *assets.Plan, choice *edge.SkewChoice) {
 	for _, s := range plan.Trace.Steps {
 		r.Steps = append(r.Steps, Step{Stage: string(s.What), Said: s.Said, File: s.File, Line: s.Line})
 	}
 	r.Plan = &Plan{Status: plan.Status, Fields: []Field{}, Body: bodyName(plan.Body.Kind), Length: plan.Body.Length}
+	from := make([]int, len(plan.Fields))
+	for i := range from {
+		from[i] = i
+	}
+	if choice != nil {
+		from = choice.Finish(plan)
+	}
 	for i, f := range plan.Fields {
-		o := plan.Trace.Origins[i]
-		r.Plan.Fields = append(r.Plan.Fields, Field{f.Name, string(f.Value), Origin{From: o.From, File: o.File, Lines: o.Lines}})
+		origin := Origin{From: stageSkew}
+		if from[i] >= 0 {
+			o := plan.Trace.Origins[from[i]]
+			origin = Origin{From: o.From, File: o.File, Lines: o.Lines}
+		}
+		r.Plan.Fields = append(r.Plan.Fields, Field{f.Name, string(f.Value), origin})
 	}
 	for _, p := range plan.Body.Parts {
 		r.Plan.Parts = append(r.Plan.Parts, Part{p.Offset, p.Length})

@@ -30,8 +30,10 @@ type Question struct {
 
 // asked is a question that makes sense.
 type asked struct {
-	request assets.Request
-	unheard []string // names of fields that have no say in an answer
+	request      assets.Request
+	deploymentID string   // X-Deployment-Id, which skew protection looks at
+	purpose      string   // Sec-Purpose, so too
+	unheard      []string // names of fields that have no say in an answer
 }
 
 // parse makes the planner's request of a question, all but its host.
@@ -68,13 +70,15 @@ func port(u *url.URL) string {
 	}
 }
 
-// take sets what the planner is told of a field. Several lines of one name are one list (RFC 9110 §5.3).
+// take sets what the planner is told of a field. Several lines of one name are one list (RFC 9110 §5.3), of cookies too (RFC 9113
+// §8.2.3).
 func (a *asked) take(name, value string) {
 	r := &a.request
 	to := map[string]*string{
 		"Accept-Encoding": &r.AcceptEncoding, "If-None-Match": &r.IfNoneMatch, "If-Match": &r.IfMatch,
 		"If-Modified-Since": &r.IfModifiedSince, "If-Range": &r.IfRange, "Range": &r.Range,
-		"Sec-Fetch-Dest": &r.SecFetchDest, "Sec-Fetch-Mode": &r.SecFetchMode,
+		"Sec-Fetch-Dest": &r.SecFetchDest, "Sec-Fetch-Mode": &r.SecFetchMode, "Cookie": &r.Cookie,
+		"X-Deployment-Id": &a.deploymentID, "Sec-Purpose": &a.purpose,
 	}[name]
 	switch {
 	case name == "Authorization":
@@ -83,6 +87,8 @@ func (a *asked) take(name, value string) {
 		a.unheard = append(a.unheard, name)
 	case *to == "":
 		*to = value
+	case name == "Cookie":
+		*to += "; " + value
 	default:
 		*to += ", " + value
 	}

@@ -28,6 +28,7 @@ type Report struct {
 	Record     *Record        `json:"record"`               // what is stored under the key
 	Agrees     bool           `json:"cache_agrees"`         // the router's answer, from its cache, is what is stored
 	Deployment *Deployment    `json:"deployment"`
+	Pinned     *Pinned        `json:"pinned"`         // the one that skew protection chose instead
 	Entry      *Entry         `json:"manifest_entry"` // the file that the answer is about
 	Variants   []Variant      `json:"variants"`       // the content codings that it is stored in as well
 	Kept       *Kept          `json:"kept"`           // the earlier deployment that it is of
@@ -55,6 +56,13 @@ type Deployment struct {
 	CommitHash  string    `json:"commit_hash"`
 	Created     time.Time `json:"created_on"`
 	Files       uint32    `json:"files"`
+}
+
+// Pinned is an earlier deployment that answers instead, because the request belongs to a page of it.
+type Pinned struct {
+	Deployment
+	No store.DeploymentNo `json:"deployment_no"`
+	By string             `json:"by"` // what of the request said so
 }
 
 // Entry is a line of the manifest.

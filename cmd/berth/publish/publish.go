@@ -31,6 +31,7 @@ type Options struct {
 	ProductionBranch string
 	// StaticOnly deploys a site's files though it has functions, which only wrangler can bundle.
 	StaticOnly   bool
+	AllowEmpty   bool   // deploys a directory in which there is nothing to serve
 	FunctionsDir string // where functions would be compiled from, "" nowhere
 	MaxFileBytes int64  // 0: 25 MiB
 	Attempts     int    // of each call while the network or the server fails, 0: DefaultAttempts
@@ -116,6 +117,9 @@ func (p *publisher) read(ctx context.Context) (*Site, error) {
 			"or deploy the static files alone with --static-only", functions, p.Dir, p.Project)
 	case functions != "":
 		p.report.Step(fmt.Sprintf("--static-only: %s is left out; functions need `wrangler pages deploy`", functions))
+	case site.Empty() && !p.AllowEmpty:
+		return nil, fmt.Errorf("%s holds no file to deploy, and the site would say 404 to everything: is it what the build writes to, and did the build run? "+
+			"To deploy it all the same, give --allow-empty", shown(p.Dir))
 	case site.Routes != "":
 		p.report.Step("_routes.json is left out: it says where functions run, and this site has none")
 	}

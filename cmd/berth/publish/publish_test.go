@@ -58,7 +58,16 @@ func TestPublish(t *testing.T) {
 
 func TestPublishEmptyDirectory(t *testing.T) {
 	f := newFakeAPI(t)
-	if _, _, err := publishTo(t, f, t.TempDir(), nil); err != nil {
+	for name, tree := range map[string]map[string]string{"nothing": {}, "settings": {"berth.toml": "cors = true"}, "routes": {"_routes.json": "{}"}} {
+		if _, _, err := publishTo(t, f, writeTree(t, tree), nil); err == nil || !strings.Contains(err.Error(), "--allow-empty") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if f.count["project"] != 0 || len(f.forms) != 0 {
+		t.Error("the server was asked")
+	}
+	allow := func(o *Options) { o.AllowEmpty = true }
+	if _, _, err := publishTo(t, f, t.TempDir(), allow); err != nil {
 		t.Fatal(err)
 	}
 	if f.forms[0]["manifest"] != "{}" || f.count["upload"] != 0 {

@@ -46,12 +46,16 @@ func bodyOf(b *bucket, sent func(files int, bytes int64)) (*client.Body, error) 
 // itemHead and itemTail are one item around its value, its members in wrangler's order.
 func itemHead(f *File) string { return `{"key":"` + f.Key.String() + `","value":"` }
 
+// The extension is ours: it saves the server guessing with what the key was made.
 func itemTail(f *File) ([]byte, error) {
-	mediaType, err := json.Marshal(contentType(f.Path))
+	metadata, err := json.Marshal(struct {
+		ContentType string `json:"contentType"`
+		Extension   string `json:"extension"`
+	}{contentType(f.Path), manifest.Extension(f.Path)})
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", f.Path, err)
 	}
-	return fmt.Appendf(nil, `","metadata":{"contentType":%s},"base64":true}`, mediaType), nil
+	return fmt.Appendf(nil, `","metadata":%s,"base64":true}`, metadata), nil
 }
 
 func base64Len(n int64) int64 { return (n + 2) / 3 * 4 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"berth/assets/manifest"
+	"berth/assets/sitefile"
 )
 
 const (
@@ -40,6 +41,12 @@ type Site struct {
 	Skipped   []Skipped
 	Faults    []*Fault // of a survey: what it went on after, the first maxFaults
 	More      int      // faults beyond those
+}
+
+// Empty says that a deployment of the site would answer no request with anything: it has no file, settings aside, and no redirects.
+func (s *Site) Empty() bool {
+	served := slices.ContainsFunc(s.Files, func(f *File) bool { return f.Path != sitefile.Path })
+	return !served && s.Redirects == ""
 }
 
 // Skipped is what is left out though nothing says that it should be.
