@@ -95,7 +95,7 @@ type Catalog struct {
 	targets  *cache.Cache[targetKey, *Target]
 	loading  *semaphore.Weighted
 	versions atomic.Uint64 // of projects that were read
-	loads    atomic.Uint64 // of deployments
+	damaged  atomic.Uint64 // contents that lack something
 	corrupt  atomic.Uint64
 	partial  atomic.Uint64
 	noIndex  atomic.Uint64
@@ -114,8 +114,14 @@ type Deployment struct {
 	UUID     store.UUID
 	Branch   string
 	Settings store.SiteSettings // its own; Effective says what holds
-	// Content is never the same for two that answer otherwise, in one process.
-	Content uint64
+	Content  Content
+}
+
+// Content names what a deployment answers: two with the same one answer alike, in one process. It is never zero, and the same again when
+// a deployment that had to make room is loaded anew.
+type Content struct {
+	No   store.DeploymentNo
+	Form uint64 // of what may change of a deployment: its encoded forms, and what of it cannot be read
 }
 
 // entry is a deployment, or the finding that it cannot be had.

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -26,7 +27,7 @@ func (c *Catalog) load(ctx context.Context, no store.DeploymentNo) (*entry, erro
 	site, lacking, err := c.compile(ctx, d, variants)
 	switch {
 	case err == nil:
-		return c.found(d, site, lacking), nil
+		return c.found(d, variants.ref, site, lacking), nil
 	case !errors.Is(err, ErrCorrupt):
 		return nil, err
 	}
@@ -57,8 +58,12 @@ func (c *Catalog) records(no store.DeploymentNo) (d store.Deployment, v variants
 }
 
 // found makes the entry of a site, and reports what it has to do without.
-func (c *Catalog) found(d store.Deployment, site *assets.Site, lacking error) *entry {
-	e := &entry{deployment: &Deployment{Site: site, No: d.No, Project: d.Project, UUID: d.UUID, Branch: d.Branch, Settings: d.Site, Content: c.loads.Add(1)}}
+func (c *Catalog) found(d store.Deployment, variants store.FileRef, site *assets.Site, lacking error) *entry {
+	content := Content{d.No, binary.LittleEndian.Uint64(variants.Digest[:]) >> 1}
+	if lacking != nil {
+		content.Form = 1<<63 | c.damaged.Add(1)
+	}
+	e := &entry{deployment: &Deployment{Site: site, No: d.No, Project: d.Project, UUID: d.UUID, Branch: d.Branch, Settings: d.Site, Content: content}}
 	if lacking != nil {
 		c.partial.Add(1)
 		c.log.Error("deployment is served without its early hints or encoded forms", "deployment", d.No, "err", lacking)

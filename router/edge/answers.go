@@ -11,6 +11,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"berth/assets"
+	"berth/assets/catalog"
 	"berth/assets/httpsem"
 	"berth/assets/manifest"
 	"berth/store/cache"
@@ -36,7 +37,7 @@ type answers struct {
 // answerKey is what a prepared answer depends on. Made-up requests cannot make many: the path is that of a file, the query does not
 // count, there are 150 classes of Accept-Encoding, and a condition counts only if it is true.
 type answerKey struct {
-	content   uint64 // of the deployment (catalog.Deployment.Content)
+	content   catalog.Content
 	path      string // as it was asked for, without the query
 	noneMatch string // the field If-None-Match
 	accepts   uint16
@@ -60,7 +61,7 @@ func newAnswers(capacity int64) (*answers, error) {
 	seed := maphash.MakeSeed()
 	c, err := cache.New(cache.Options[answerKey, *prepared]{
 		Hash: func(k answerKey) uint64 {
-			h := maphash.String(seed, k.path) ^ k.content*0x9e3779b97f4a7c15 ^ uint64(k.accepts)<<32
+			h := maphash.String(seed, k.path) ^ (uint64(k.content.No)<<20^k.content.Form)*0x9e3779b97f4a7c15 ^ uint64(k.accepts)<<32
 			if k.noneMatch != "" {
 				h ^= maphash.String(seed, k.noneMatch) << 1
 			}
@@ -119,7 +120,7 @@ func (s *Server) keyOf(x *exchange, ctx *fasthttp.RequestCtx) (k answerKey, ok b
 	p, h := &x.plan, &x.head
 	target := ctx.Request.Header.RequestURI()
 	switch {
-	case !p.Fixed, x.skew.on, x.serving.content == 0, !ctx.IsGet(), !ctx.Request.Header.IsHTTP11(), !h.plain():
+	case !p.Fixed, x.skew.on, x.serving.content == catalog.Content{}, !ctx.IsGet(), !ctx.Request.Header.IsHTTP11(), !h.plain():
 		return k, false
 	case target[0] != '/', !plainText(target), bytes.IndexByte(target, '#') >= 0:
 		return k, false

@@ -79,7 +79,7 @@ func (s *Server) lookUp(c *conn, l *lane, target []byte) *prepared {
 	}
 	d, err := s.sites.deployment(s.base, route.Deployment)
 	c.asked.loaded, c.asked.site, c.asked.siteErr = true, d, err
-	if err != nil || d.content == 0 {
+	if err != nil || d.content == (catalog.Content{}) {
 		return nil
 	}
 	project, err := s.sites.settings(s.base, route.Project)

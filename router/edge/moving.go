@@ -21,7 +21,7 @@ type deployment struct {
 	no       store.DeploymentNo
 	uuid     store.UUID
 	settings store.SiteSettings // its own
-	content  uint64             // see catalog.Deployment; 0: its answers are not prepared
+	content  catalog.Content    // zero: its answers are not prepared
 }
 
 // sites lets tests stand in planners of their own.

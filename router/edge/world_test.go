@@ -70,10 +70,10 @@ func (w *world) Resolve(_ context.Context, q *router.Query) (router.Decision, er
 func (w *world) deployment(_ context.Context, no store.DeploymentNo) (deployment, error) {
 	if w.load != nil {
 		p, err := w.load(no)
-		return deployment{planner: p, no: no, content: uint64(no)}, err
+		return deployment{planner: p, no: no, content: catalog.Content{No: no}}, err
 	}
 	if p, ok := w.sites[no]; ok {
-		d := deployment{planner: p, no: no, content: uint64(no)}
+		d := deployment{planner: p, no: no, content: catalog.Content{No: no}}
 		if id, ok := w.skewed[no]; ok {
 			d.uuid, d.settings.Skew = id, store.On
 		}
