@@ -75,6 +75,27 @@ func TestEncodeQueueIsBounded(t *testing.T) {
 	}
 }
 
+// Before anything is made slowly, all that was made fast can be served, due or not.
+func TestListingBetweenPasses(t *testing.T) {
+	ts, enc := newEncodingService(t, func(p *testParts) { p.opts.CompressWorkers = 1 })
+	a := ts.api(t)
+	a.project("docs")
+	d := a.deploy("docs", "", site{"/1.html": text("1"), "/2.html": text("2"), "/3.html": text("3"), "/4.html": text("4")})
+	calls, fast := 0, map[string]string{"/1.html": "gzip zstd", "/2.html": "gzip zstd", "/3.html": "gzip zstd", "/4.html": "gzip zstd"}
+	enc.set(func(f *testEncoder) {
+		f.before = func([]byte) {
+			if calls++; calls == 2*len(fast)+1 {
+				ts.wantForms(t, d, fast)
+			}
+			ts.clock.advance(chunkTime)
+		}
+	})
+	ts.drain(t)
+	if calls != 3*len(fast) {
+		t.Errorf("%d encoded", calls)
+	}
+}
+
 // Every file has what is made fast before the first has what is made slowly, and listings are published as the work goes on.
 func TestListingOnTheWay(t *testing.T) {
 	ts, enc := newEncodingService(t, func(p *testParts) { p.opts.CompressWorkers = 1 })
