@@ -96,7 +96,7 @@ func typed(c *cobra.Command) string {
 	words := []string{c.CommandPath()}
 	c.Flags().Visit(func(f *pflag.Flag) {
 		switch f.Name {
-		case "html", "markdown", "results", "keep", "berth", "other": // where something is says nothing about the measurement
+		case "html", "markdown", "results", "keep", "berth", "other", "wrangler", "node", "data": // where something is says nothing about the measurement
 		default:
 			words = append(words, "--"+f.Name+"="+f.Value.String())
 		}
