@@ -58,10 +58,13 @@ crash: build ## CRASH_ROUNDS (200) rounds of kill -9 under load
 	BERTH_CRASH=long $(GO) test -count=1 -timeout 60m ./store -run 'PowerCut|DiskError'
 	$(GO) test -count=1 -timeout 60m ./assets/blob -run 'Sweep|PowerLoss'
 
+WRANGLER := testdata/wrangler/node_modules/wrangler/bin/wrangler.js
+
 bench: build ## Berth beside its peers, in an hour: BENCHMARKS.md, bin/bench/report.html (BENCH=--quick for minutes)
 	@./.ci/need wrk
-	@for peer in nginx lighttpd caddy; do ./.ci/need $$peer || echo "bench: goes on without $$peer" >&2; done
-	PATH="$(CURDIR)/bin:$$PATH" $(BIN) bench all --results bin/bench --markdown BENCHMARKS.md --html bin/bench/report.html $(BENCH)
+	@for peer in nginx lighttpd caddy wrangler; do ./.ci/need $$peer || echo "bench: goes on without $$peer" >&2; done
+	PATH="$(CURDIR)/bin:$$PATH" $(BIN) bench all --results bin/bench --markdown BENCHMARKS.md --html bin/bench/report.html \
+		$$(test ! -f $(WRANGLER) || echo --pass=deploy:--wrangler=$(WRANGLER)) $(BENCH)
 
 microbench: ## Go's benchmarks of single packages
 	$(GO) test -run '^$$' -bench . -benchmem ./bench/... ./router/... ./assets/... ./store/...

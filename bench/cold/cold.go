@@ -78,8 +78,9 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// check tells all that is wrong with it.
-func (c Config) check() error {
+// Check tells all that is wrong with it. What is 0 has its default.
+func (c Config) Check() error {
+	c = c.withDefaults()
 	var faults []error
 	for _, n := range []struct {
 		what string
@@ -95,7 +96,7 @@ func (c Config) check() error {
 // Run runs the workload.
 func Run(ctx context.Context, c Config) (_ *Report, err error) {
 	c = c.withDefaults()
-	if err := c.check(); err != nil {
+	if err := c.Check(); err != nil {
 		return nil, err
 	}
 	rep := &Report{Files: c.Files}

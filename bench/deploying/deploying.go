@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -82,8 +83,9 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// check tells all that is wrong with it.
-func (c Config) check() error {
+// Check tells all that is wrong with it. What is 0 has its default.
+func (c Config) Check() error {
+	c = c.withDefaults()
 	var faults []error
 	if c.Berth == "" {
 		faults = append(faults, errors.New("no berth is named"))
@@ -110,8 +112,19 @@ func (c Config) sides() []string {
 // Run runs the workload.
 func Run(ctx context.Context, c Config) (_ *Report, err error) {
 	c = c.withDefaults()
-	if err := c.check(); err != nil {
+	if err := c.Check(); err != nil {
 		return nil, err
+	}
+	if c.Berth, err = exec.LookPath(c.Berth); err != nil {
+		return nil, err
+	}
+	for _, file := range []*string{&c.Berth, &c.Wrangler} { // commands run elsewhere
+		if *file == "" {
+			continue
+		}
+		if *file, err = filepath.Abs(*file); err != nil {
+			return nil, err
+		}
 	}
 	rep := &Report{Files: c.Files, Size: c.Size}
 	for _, side := range c.sides() {

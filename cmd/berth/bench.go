@@ -33,8 +33,8 @@ func workloads() []workload {
 		{"idle", "Memory of connections that wait for their next request", benchIdleLong, benchIdleFlags, "", "--sites 20000 --hosts 100000 --rounds 1"},
 		{"burst", "Ten times the load from one moment to the next", benchBurstLong, benchBurstFlags, "", "--sites 20000 --hosts 100000 --rounds 1"},
 		{"hosts", "What a request costs, by the number of hosts deployed", benchHostsLong, benchHostsFlags, "", "--numbers 1000,10000,100000 --rounds 3"},
-		{"deploy", "How long a large site takes to go live, first and again", benchDeployLong, benchDeployFlags, "", "--files 2000 --rounds 2"},
-		{"cold", "The first request for a site, nothing of it in memory", benchColdLong, benchColdFlags, "", "--hosts 100000 --rounds 5"},
+		{"deploy", "How long a large site takes to go live, first and again", benchDeployLong, benchDeployFlags, "", "--files 2000 --rounds 3"},
+		{"cold", "The first request for a deployment, nothing of it in memory", benchColdLong, benchColdFlags, "", "--hosts 100000 --rounds 5"},
 		{"migrate", "The tables of the old design against route records", benchMigrateLong, benchMigrateFlags, "", "--deployments 100000 --backfill 100000 --rounds 3"},
 	}
 }
