@@ -110,6 +110,7 @@ func (t *Table) route(rd *store.Reader, p *Piece, r Route, d store.Deployment, f
 		return err
 	}
 	r.Key = t.reader.config.Hasher.Key(r.Host)
+	r.Own = !r.Wildcard && legacy.IsOwnHost(t.reader.config.Domain, t.project.Name, r.Host, [4]byte(d.UUID[:4]))
 	p.Routes = append(p.Routes, r)
 	return nil
 }

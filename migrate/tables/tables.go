@@ -100,6 +100,7 @@ type Route struct {
 	Key      hostkey.Key // of Host
 	Record   store.Route // its epoch is not set
 	Line     int         // index into Lines
+	Own      bool        // Berth itself gives the host to the deployment
 }
 
 // Name is the host as people write it.
