@@ -68,6 +68,9 @@ func (c *Converter) understand(f Filter) (Entry, understood) {
 		return e, u
 	}
 	e.fill(&w, tree)
+	if c.options.Brief {
+		e.Why, e.Notes = "", nil
+	}
 	return e, u
 }
 
