@@ -34,7 +34,7 @@ func scanTargets(r *store.Reader, p store.ProjectNo, entries int) (*targets, err
 	if entries < fewEntries {
 		return t, nil
 	}
-	for d, err := range r.DeploymentsOf(p, 0) {
+	for d, err := range r.DeploymentIDs(p) {
 		if err != nil {
 			return nil, err
 		}
