@@ -71,10 +71,12 @@ func TestModel(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			s.fillBytes = 128
 			return s
 		}
 		s, m := open(), newModel()
-		defer func() { s.Close() }()
+		release := func() {}
+		defer func() { release(); s.Close() }()
 		past := map[Revision]*model{0: m}
 		names := slices.Sorted(maps.Keys(modelSteps))
 		t.Repeat(map[string]func(*rapid.T){
@@ -120,7 +122,15 @@ func TestModel(t *testing.T) {
 					t.Fatalf("revision %d, want %d", rev, m.Rev)
 				}
 			},
+			"expect fills": func(t *rapid.T) {
+				release()
+				if release = func() {}; rapid.Bool().Draw(t, "expect") {
+					release = s.ExpectFills(context.Background())
+				}
+			},
 			"reopen": func(t *rapid.T) {
+				release()
+				release = func() {}
 				if err := s.Close(); err != nil {
 					t.Fatal(err)
 				}
