@@ -131,18 +131,22 @@ func notBegun(p migrate.Phase, b *backfill.Status) string {
 	return fmt.Sprintf("not begun; %s", b.Activity)
 }
 
-func backfillRows(b *backfill.Status) [][2]string {
-	share := 100.0
-	if b.Total > 0 {
-		share = math.Floor(1000*float64(b.Done)/float64(b.Total)) / 10
+func progressLine(b *backfill.Status) string {
+	if b.Total == 0 {
+		return "nothing to copy: the tables have no entries"
 	}
+	share := math.Floor(1000*float64(b.Done)/float64(b.Total)) / 10
+	return fmt.Sprintf("%s %.1f%%, %s of %s entries", bar(share), share, number(b.Done), number(b.Total))
+}
+
+func backfillRows(b *backfill.Status) [][2]string {
 	state := string(b.Activity)
 	if b.Why != "" {
 		state += ": " + b.Why
 	}
 	rows := [][2]string{
 		{"backfill", state},
-		{"  progress", fmt.Sprintf("%s %.1f%%, %s of %s entries", bar(share), share, number(b.Done), number(b.Total))},
+		{"  progress", progressLine(b)},
 		{"  records", fmt.Sprintf("%s written, %s were there", number(b.Written), number(b.Present))},
 	}
 	if b.Rate > 0 || b.Limit > 0 {
