@@ -156,6 +156,40 @@ func TestYields(t *testing.T) {
 	await(t, w.Store, "the end", j.does(t, Done))
 }
 
+// held is fast, but its waits do not end before it is free.
+type held struct {
+	fast
+	free chan struct{}
+}
+
+func (h *held) After(d time.Duration) <-chan time.Time {
+	if d >= idle {
+		return nil
+	}
+	c := make(chan time.Time, 1)
+	go func() {
+		<-h.free
+		h.off.Add(int64(d))
+		c <- h.Now()
+	}()
+	return c
+}
+
+// The time that the store takes to commit is a reason to give way, by itself.
+func TestYieldsToTheStore(t *testing.T) {
+	w := plain(t, vfs.NewMem(), 3*dualwrite.MaxFilters, migrate.Backfill)
+	c := &held{free: make(chan struct{})}
+	defer w.Store.OnCommit(func(store.Commit) { c.off.Add(int64(time.Second / 3)) })() // so long does each take
+	j := newJob(t, w, Deps{Clock: c}, Options{ChunkEntries: 1})
+	running(t, j)
+	await(t, w.Store, "giving way", j.does(t, Yielding))
+	if st := status(t, j); st.Why != "a commit of the store is 333.333ms, over 250ms" || st.Done != dualwrite.MaxFilters {
+		t.Errorf("%+v", st)
+	}
+	close(c.free)
+	await(t, w.Store, "the end, slow as it is", j.does(t, Done))
+}
+
 // fullDisk has no room while it is full.
 type fullDisk struct {
 	vfs.FS
