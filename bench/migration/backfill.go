@@ -165,6 +165,14 @@ func enterBackfill(ctx context.Context, s *store.Store) error {
 
 // untilFinished runs the job until it has been through all tables.
 func untilFinished(ctx context.Context, s *store.Store, job *backfill.Job) error {
+	return runUntil(ctx, s, job.Run, func() (bool, error) {
+		finished, _, err := backfill.Finished(&s.Reader)
+		return finished, err
+	})
+}
+
+// runUntil runs a job until the store says that it is over.
+func runUntil(ctx context.Context, s *store.Store, run func(context.Context) error, over func() (bool, error)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	commits := make(chan struct{}, 1)
@@ -175,13 +183,12 @@ func untilFinished(ctx context.Context, s *store.Store, job *backfill.Job) error
 		}
 	})()
 	ended := make(chan error, 1)
-	go func() { ended <- job.Run(ctx) }()
+	go func() { ended <- run(ctx) }()
 	// The hook runs before the commit is acknowledged to the reader below, so the last one may be seen only by looking again.
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
 	for {
-		finished, _, err := backfill.Finished(&s.Reader)
-		if finished || err != nil {
+		if is, err := over(); is || err != nil {
 			cancel()
 			return errors.Join(err, <-ended)
 		}
@@ -189,7 +196,7 @@ func untilFinished(ctx context.Context, s *store.Store, job *backfill.Job) error
 		case <-commits:
 		case <-again.C:
 		case err := <-ended:
-			return errors.Join(err, ctx.Err(), errors.New("the backfill ended before its end"))
+			return errors.Join(err, ctx.Err(), errors.New("the job ended before its end"))
 		}
 	}
 }
