@@ -202,8 +202,10 @@ func TestStorageIsAllCounted(t *testing.T) {
 
 func TestBackfillIsRepeated(t *testing.T) {
 	for _, run := range everything(t)[3].(*BackfillReport).Runs {
-		if len(run.Rate) != 2 || run.Rate.Median() <= 0 || run.Peak < run.Before {
-			t.Errorf("%+v", run)
+		for _, c := range run.copyings() {
+			if len(c.Rate) != 2 || c.Rate.Median() <= 0 || c.CPU.Median() <= 0 || run.Peak < run.Before {
+				t.Errorf("%+v", run)
+			}
 		}
 	}
 }
