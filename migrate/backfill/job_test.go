@@ -2,6 +2,7 @@ package backfill
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -146,7 +147,7 @@ func TestYields(t *testing.T) {
 	w := plain(t, vfs.NewMem(), 4*dualwrite.MaxFilters, migrate.Backfill)
 	var p99 atomic.Int64
 	p99.Store(int64(time.Second))
-	j := newJob(t, w, Deps{P99: func() time.Duration { return time.Duration(p99.Load()) }}, Options{ChunkEntries: 1})
+	j := newJob(t, w, Deps{P99: func() time.Duration { return time.Duration(p99.Load()) }}, Options{ChunkEntries: 1, MaxCommit: -1})
 	running(t, j)
 	await(t, w.Store, "giving way", j.does(t, Yielding))
 	if st := status(t, j); !strings.Contains(st.Why, "the edge's p99 is 1s, over 100ms") {
@@ -188,6 +189,24 @@ func TestYieldsToTheStore(t *testing.T) {
 	}
 	close(c.free)
 	await(t, w.Store, "the end, slow as it is", j.does(t, Done))
+}
+
+// Filling is made cheap while the job copies as fast as it can, and not for a job that is to be slow, or that is done.
+func TestExpectsFillsWhileItCopies(t *testing.T) {
+	for _, rate := range []float64{0, 1e6} {
+		w := plain(t, vfs.NewMem(), 2*dualwrite.MaxFilters, migrate.Backfill)
+		j := newJob(t, w, Deps{}, Options{Rate: rate})
+		var did []bool
+		for range 3 { // begin, copy, look for failures that are due
+			if _, err := j.turn(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			did = append(did, j.release != nil)
+		}
+		if want := []bool{false, rate == 0, false}; !slices.Equal(did, want) || status(t, j).Written != 2*dualwrite.MaxFilters {
+			t.Errorf("rate %v: %v, want %v; %+v", rate, did, want, status(t, j))
+		}
+	}
 }
 
 // fullDisk has no room while it is full.
