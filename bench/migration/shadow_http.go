@@ -40,7 +40,7 @@ func newOnePage() (*onePage, error) {
 }
 
 func (p *onePage) Deployment(_ context.Context, no store.DeploymentNo) (*catalog.Deployment, error) {
-	return &catalog.Deployment{Site: p.site, No: no, Content: 1}, nil
+	return &catalog.Deployment{Site: p.site, No: no, Content: catalog.Content{No: no}}, nil
 }
 
 func (p *onePage) Settings(context.Context, store.ProjectNo) (*store.SiteSettings, error) {
