@@ -77,6 +77,14 @@ func decodeDeployment(b []byte) (Deployment, error) {
 	return x, d.finish()
 }
 
+// decodeDeploymentUUID reads no further than to the UUID.
+func decodeDeploymentUUID(b []byte) (id UUID, err error) {
+	d := decoder{b: b}
+	d.oneOf(deploymentSite, deploymentVersion)
+	d.fixed(id[:])
+	return id, d.err
+}
+
 func encodeLog(lines []LogLine) []byte {
 	var e encoder
 	e.u8(logVersion)

@@ -36,6 +36,7 @@ var recode = map[string]func([]byte) ([]byte, error){
 	"target":     recoder(decodeTarget, encodeTarget),
 	"encoded":    recoder(decodeEncoded, encodeEncoded),
 	"variants":   recoder(decodeVariants, encodeVariants),
+	"imported":   recoder(decodeImported, encodeImported),
 	"claim":      recoder(func(b []byte) (Claim, error) { return decodeClaim(b, manifest.Digest{}) }, encodeClaim),
 	"head":       recoder(decodeHead, encodeHead),
 	"number":     recoder(decodeNumber, encodeNumber[uint64]),
@@ -134,6 +135,7 @@ var samples = map[string][][]byte{
 		encodeEncoded(Encoded{Gzip: FileRef{digestOf(1), 10}, Brotli: FileRef{digestOf(2), 9}, Made: sampleTime}), encodeEncoded(Encoded{}),
 	},
 	"variants": {encodeVariants(FileRef{digestOf(1), 10}), encodeVariants(FileRef{})},
+	"imported": {encodeImported(ImportedHost{Class: ClassBranch, Host: "test.docs.pages.localhost"}), encodeImported(ImportedHost{Class: ClassCustom})},
 	"claim":    {encodeClaim(Claim{Blob: FileRef{Size: 12}, Time: sampleTime}), encodeClaim(Claim{})},
 	"head": {
 		encodeHead(head{rev: 1000, logOldest: 900, wildcards: 2, wildcardGen: 5, lastAccount: 1, lastProject: 40, lastDeployment: 800}),

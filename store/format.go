@@ -16,7 +16,11 @@ import (
 //
 //	1  the first
 //	2  site settings, early hints, encoded forms, targets
-const FormatVersion = 2
+//	3  the index of imported hosts, which whoever points a host to a deployment must keep
+const FormatVersion = 3
+
+// importedFormat is the first with an index of imported hosts.
+const importedFormat = 3
 
 // checkFormat refuses a database of a newer format, raises an older one, and gives a new one its first records.
 func (s *Store) checkFormat() error {
@@ -41,14 +45,22 @@ func (s *Store) checkFormat() error {
 	case stored == 0:
 		return corrupt(keyFormat, errRange)
 	case stored < FormatVersion:
-		// Nothing to convert yet. From now on the older program is refused.
-		b := s.db.NewBatch()
-		if err := b.Set(keyFormat, encodeNumber(uint64(FormatVersion)), nil); err != nil {
-			return fmt.Errorf("store: raise the format version: %w", err)
-		}
-		return s.apply(b)
+		return s.raiseFormat(stored)
 	}
 	return nil
+}
+
+// raiseFormat converts nothing: records of all versions are read. From now on the older program is refused.
+func (s *Store) raiseFormat(from uint64) error {
+	b := s.db.NewBatch()
+	err := b.Set(keyFormat, encodeNumber(uint64(FormatVersion)), nil)
+	if err == nil && from < importedFormat {
+		err = s.wantImported(b)
+	}
+	if err != nil {
+		return fmt.Errorf("store: raise the format version: %w", err)
+	}
+	return s.apply(b)
 }
 
 // newerPebble finds out from the file names, before anything is opened, that a newer Pebble wrote the directory.

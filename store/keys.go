@@ -44,12 +44,15 @@ import (
 //	i       project (4) · host, labels reversed  chunk that has the host's entry
 //	s       pipeline of the old design           deployment number
 //	M       name                                 document of the migration
+//	I       deployment (8) · wildcard (1) · host key (16)  host that a table of the old design pointed there
 //
 // Keys of the first table:
 var (
 	keyFormat     = []byte("mformat")
 	keyHead       = []byte("mhead")
 	keyBaseDomain = []byte("mdomain")
+	// keyImportedTodo is there until the index of imported hosts is made, see ImportedHostsKnown.
+	keyImportedTodo = []byte("mimported")
 )
 
 const (
@@ -84,6 +87,7 @@ const (
 	tableLegacyHost   = 'i'
 	tablePipeline     = 's'
 	tableMigration    = 'M'
+	tableImported     = 'I'
 )
 
 // keyName shows a key in errors: its table and the rest in hex. Hosts and names are not shown in clear, so that the

@@ -151,6 +151,20 @@ func TestDeploymentsOf(t *testing.T) {
 		}
 		return nos
 	}
+	ids := []DeploymentID{}
+	for id, err := range s.DeploymentIDs(2) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	want := []DeploymentID{}
+	for _, no := range list(&s.Reader, 0, 30) {
+		want = append(want, DeploymentID{no, UUID{byte(no)}})
+	}
+	if diff := cmp.Diff(want, ids); diff != "" || len(ids) != 10 {
+		t.Errorf("names alone:\n%s", diff)
+	}
 	src := &countingSource{source: s.src}
 	r := &Reader{src}
 	for _, c := range []struct {

@@ -61,8 +61,8 @@ type DiskUsage struct {
 	Total  uint64 // all files, the write-ahead log included
 	Routes uint64 // tables with route records, estimated to the block; what is not flushed yet is not counted
 	Log    uint64 // likewise the commit log
-	// Tables of the old design, and the index of the hosts in them, likewise.
-	Tables, TableIndex uint64
+	// Tables of the old design, the index of the hosts in them, and that of imported hosts by deployment, likewise.
+	Tables, TableIndex, Imported uint64
 }
 
 // DiskUsage estimates it; ErrClosed after Close, ErrBroken after a disk error.
@@ -72,7 +72,7 @@ func (s *Store) DiskUsage() (DiskUsage, error) {
 		for _, part := range []struct {
 			table byte
 			bytes *uint64
-		}{{tableRoute, &du.Routes}, {tableCommit, &du.Log}, {tableLegacy, &du.Tables}, {tableLegacyHost, &du.TableIndex}} {
+		}{{tableRoute, &du.Routes}, {tableCommit, &du.Log}, {tableLegacy, &du.Tables}, {tableLegacyHost, &du.TableIndex}, {tableImported, &du.Imported}} {
 			if *part.bytes, err = s.db.EstimateDiskUsage([]byte{part.table}, []byte{part.table + 1}); err != nil {
 				return du, err
 			}

@@ -153,7 +153,26 @@ var modelSteps = map[string]step{
 		_, there := m.Deployments[no]
 		delete(m.Deployments, no)
 		delete(m.Logs, no)
+		maps.DeleteFunc(m.Imported, func(_ string, h ImportedHost) bool { return h.Deployment == no })
 		return there, tx.DeleteDeployment(no)
+	},
+	"put imported": func(t *rapid.T, tx *Tx, m *model) (bool, error) {
+		h := drawImported(t)
+		h.Class, h.Host = Class(rapid.IntRange(1, 4).Draw(t, "class")), drawName(t)
+		if _, there := m.Deployments[h.Deployment]; !there {
+			if err := tx.PutImportedHost(h); !errors.Is(err, ErrNotFound) {
+				return false, fmt.Errorf("host of a deployment that is not there: %w", err)
+			}
+			return false, nil
+		}
+		m.Imported[importedName(h)] = h
+		return true, tx.PutImportedHost(h)
+	},
+	"delete imported": func(t *rapid.T, tx *Tx, m *model) (bool, error) {
+		h := drawImported(t)
+		_, there := m.Imported[importedName(h)]
+		delete(m.Imported, importedName(h))
+		return there, tx.DeleteImportedHost(h.Deployment, h.Key, h.Wildcard)
 	},
 	"put branch": func(t *rapid.T, tx *Tx, m *model) (bool, error) {
 		b := Branch{Project: drawProject(t), Name: drawName(t), Latest: DeploymentNo(rapid.IntRange(0, 9).Draw(t, "latest"))}
@@ -243,4 +262,8 @@ func wantConflict(err error) error {
 		return fmt.Errorf("%w instead of a conflict", err)
 	}
 	return nil
+}
+
+func drawImported(t *rapid.T) ImportedHost {
+	return ImportedHost{Deployment: DeploymentNo(rapid.IntRange(1, 4).Draw(t, "deployment")), Key: drawKey(t), Wildcard: rapid.Bool().Draw(t, "wildcard")}
 }

@@ -37,6 +37,7 @@ type model struct {
 	Proofs      map[string]Proof
 	Claims      map[string]Claim
 	Wanted      map[string]bool
+	Imported    map[string]ImportedHost
 	LastProject ProjectNo
 	LastDeploy  DeploymentNo
 }
@@ -47,6 +48,7 @@ func newModel() *model {
 		Projects: map[ProjectNo]Project{}, Deployments: map[DeploymentNo]Deployment{}, Logs: map[DeploymentNo][]LogLine{},
 		Branches: map[string]Branch{}, Domains: map[string]Domain{}, Hosts: map[string]HostOwner{}, Tokens: map[string]Token{},
 		Proofs: map[string]Proof{}, Claims: map[string]Claim{}, Wanted: map[string]bool{},
+		Imported: map[string]ImportedHost{},
 	}
 }
 
@@ -56,7 +58,7 @@ func (m *model) clone() *model {
 	c.Projects, c.Deployments, c.Logs = maps.Clone(m.Projects), maps.Clone(m.Deployments), maps.Clone(m.Logs)
 	c.Branches, c.Domains, c.Hosts = maps.Clone(m.Branches), maps.Clone(m.Domains), maps.Clone(m.Hosts)
 	c.Tokens, c.Proofs, c.Claims = maps.Clone(m.Tokens), maps.Clone(m.Proofs), maps.Clone(m.Claims)
-	c.Wanted = maps.Clone(m.Wanted)
+	c.Wanted, c.Imported = maps.Clone(m.Wanted), maps.Clone(m.Imported)
 	return &c
 }
 
@@ -69,10 +71,12 @@ func TestModel(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			s.fillBytes = 128
 			return s
 		}
 		s, m := open(), newModel()
-		defer func() { s.Close() }()
+		release := func() {}
+		defer func() { release(); s.Close() }()
 		past := map[Revision]*model{0: m}
 		names := slices.Sorted(maps.Keys(modelSteps))
 		t.Repeat(map[string]func(*rapid.T){
@@ -118,7 +122,15 @@ func TestModel(t *testing.T) {
 					t.Fatalf("revision %d, want %d", rev, m.Rev)
 				}
 			},
+			"expect fills": func(t *rapid.T) {
+				release()
+				if release = func() {}; rapid.Bool().Draw(t, "expect") {
+					release = s.ExpectFills(context.Background())
+				}
+			},
 			"reopen": func(t *rapid.T) {
+				release()
+				release = func() {}
 				if err := s.Close(); err != nil {
 					t.Fatal(err)
 				}
@@ -175,7 +187,8 @@ func readModel(s *Store) (*model, error) {
 		index(m.Projects, sn.Projects(), func(p Project) ProjectNo { return p.No }),
 		index(m.Deployments, sn.Deployments(), func(x Deployment) DeploymentNo { return x.No }),
 		index(m.Proofs, sn.AllProofs(), func(p Proof) string { return fmt.Sprint(p.Key, p.Extension) }),
-		index(m.Claims, sn.AllClaims(), func(c Claim) string { return fmt.Sprint(c.Project, c.Key, c.Blob.Digest) }))
+		index(m.Claims, sn.AllClaims(), func(c Claim) string { return fmt.Sprint(c.Project, c.Key, c.Blob.Digest) }),
+		index(m.Imported, sn.AllImportedHosts(), importedName))
 	for no := range m.Deployments {
 		lines, err := sn.DeploymentLog(no)
 		m.Logs[no] = lines
@@ -197,6 +210,8 @@ func readModel(s *Store) (*model, error) {
 	}
 	return m, errors.Join(errs...)
 }
+
+func importedName(h ImportedHost) string { return fmt.Sprint(h.Deployment, h.Key, h.Wildcard) }
 
 func index[K comparable, V any](into map[K]V, seq iter.Seq2[V, error], key func(V) K) error {
 	for v, err := range seq {
@@ -258,6 +273,13 @@ func comparePoints(t *rapid.T, s *Store, m *model) {
 		byLabel, err2 := s.DeploymentByLabel(x.Project, x.UUID.String()[:8])
 		if diff := cmp.Diff([]Deployment{x, x}, []Deployment{byID, byLabel}); diff != "" || err1 != nil || err2 != nil {
 			t.Fatalf("deployment %d by index: %v, %v\n%s", x.No, err1, err2, diff)
+		}
+	}
+	for _, h := range m.Imported {
+		of, err := collect(s.ImportedHosts(h.Deployment))
+		is, err2 := s.IsImportedHost(h.Deployment, h.Key, h.Wildcard)
+		if !slices.Contains(of, h) || !is || err != nil || err2 != nil {
+			t.Fatalf("imported hosts of %d: %+v, %v, %v, %v; want %+v", h.Deployment, of, is, err, err2, h)
 		}
 	}
 	for _, b := range m.Branches {

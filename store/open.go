@@ -29,11 +29,18 @@ type Store struct {
 	loops sync.WaitGroup // commitLoop and tend
 	close sync.Once
 
-	maxBatch int // maxBatchBytes, but for tests
+	maxBatch, fillBytes int // maxBatchBytes and fillSetBytes, but for tests
 
-	current   atomic.Pointer[view] // nil once closed
-	views     sync.WaitGroup       // views that are not closed yet
-	lookups   *lookups
+	current atomic.Pointer[view] // nil once closed
+	views   sync.WaitGroup       // views that are not closed yet
+	lookups *lookups
+	fills   struct {
+		mu    sync.Mutex // guards users and stop
+		users int
+		stop  context.CancelFunc
+		done  sync.WaitGroup
+		set   atomic.Pointer[fillSet] // nil: nobody fills
+	}
 	coarse    atomic.Int64 // Unix nanoseconds, moved by tend
 	wildcards atomic.Pointer[wildcardState]
 
@@ -95,7 +102,7 @@ func openFS(ctx context.Context, fs vfs.FS, dir string, opts Options) (*Store, e
 		return nil, fmt.Errorf("store: open %s: %w", dir, err)
 	}
 	s := &Store{
-		dir: dir, opts: opts, guard: newGuard(fs, opts), lookups: newLookups(), maxBatch: maxBatchBytes,
+		dir: dir, opts: opts, guard: newGuard(fs, opts), lookups: newLookups(), maxBatch: maxBatchBytes, fillBytes: fillSetBytes,
 		calls: make(chan *call), stop: make(chan struct{}),
 	}
 	s.Reader = Reader{liveSource{s}}

@@ -36,6 +36,7 @@ func indexTables() []indexTable {
 		{tableAccountToken, "tokens of an account", checkAccountToken, 6},
 		{tableVariants, "encoded forms of deployments", checkOwner, 9},
 		{tableVariantsTodo, "encoded forms to be made", checkOwner, 9},
+		{tableImported, "imported hosts of deployments", checkOwner, 26},
 	}
 }
 

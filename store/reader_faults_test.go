@@ -16,6 +16,7 @@ func putSamples(tx *Tx) error {
 		tx.PutProject(Project{No: 3, Account: 1, Name: "docs", State: ProjectActive}),
 		tx.PutDeployment(Deployment{No: 7, Project: 3, UUID: UUID{1, 2, 3, 4, 5}, Environment: Preview, Status: StatusSuccess},
 			[]LogLine{{Time: sampleTime, Text: "x"}}),
+		tx.PutImportedHost(ImportedHost{Deployment: 7, Key: testKey(1), Class: ClassBranch, Host: "x"}),
 		tx.PutBranch(Branch{Project: 3, Name: "main", Latest: 7, Exact: "main", Plain: "m"}),
 		tx.PutToken(Token{ID: "ab", Account: 1, Scope: ScopeRead}),
 		tx.ClaimHost("a.example.com", HostOwner{1, 3}), tx.ClaimHost("*.example.org", HostOwner{1, 3}))
@@ -35,7 +36,7 @@ func TestIndexFaults(t *testing.T) {
 		{key32(tableAccount, AccountNo(1)), []string{"account IDs"}},
 		{key32(tableProject, ProjectNo(3)), []string{"project names", "projects of an account"}},
 		{deploymentKey(3, 7), []string{"deployment numbers", "deployment IDs", "deployment labels"}},
-		{key64(tableDeploymentNo, DeploymentNo(7)), []string{"deployment IDs", "deployment labels", "deployment logs"}},
+		{key64(tableDeploymentNo, DeploymentNo(7)), []string{"deployment IDs", "deployment labels", "deployment logs", "imported hosts of deployments"}},
 		{key32s(tableBranch, ProjectNo(3), "main"), []string{"branch labels", "branch labels"}},
 		{keyString(tableToken, "ab"), []string{"tokens of an account"}},
 	} {

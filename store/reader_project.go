@@ -111,6 +111,25 @@ func (r *Reader) DeploymentsOf(p ProjectNo, after DeploymentNo) iter.Seq2[Deploy
 	return recordsIn(r, lo, hi, decodeDeploymentRecord)
 }
 
+// DeploymentID is what a deployment is called inside and outside.
+type DeploymentID struct {
+	No   DeploymentNo
+	UUID UUID
+}
+
+// DeploymentIDs is DeploymentsOf, of which it reads the names alone: for whoever needs those of all deployments of a project.
+func (r *Reader) DeploymentIDs(p ProjectNo) iter.Seq2[DeploymentID, error] {
+	return records(r, key32(tableDeployment, p), func(k, v []byte) (id DeploymentID, err error) {
+		_, no, ok := deploymentOf(k)
+		if !ok {
+			return id, errTruncated
+		}
+		id.No = no
+		id.UUID, err = decodeDeploymentUUID(v)
+		return id, err
+	})
+}
+
 // Deployments yields every deployment, by project, newest first within each.
 func (r *Reader) Deployments() iter.Seq2[Deployment, error] {
 	return records(r, []byte{tableDeployment}, decodeDeploymentRecord)

@@ -167,6 +167,9 @@ func (tx *Tx) setRoute(id routeID, r Route) error {
 		return err
 	}
 	r.Epoch = tx.g.head.epoch
+	if f := tx.g.s.fills.set.Load(); f != nil && id.table == tableRoute {
+		f.add(id.key)
+	}
 	return tx.set(routeKey(id.table, id.key), appendRoute(make([]byte, 0, maxRouteBytes), r))
 }
 

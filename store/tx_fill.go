@@ -19,8 +19,8 @@ type KeyedRoute struct {
 
 // FillRoutes sets the route records of those host keys that have none of the store's epoch, and returns what the others have,
 // in the order of the keys. It is CurrentRoute and SetRoute for many keys, each of them once, at the price of one
-// iterator, which consults the filters of the last level: nearly all of what a backfill asks for is not there.
-// It sorts routes.
+// iterator, which consults the filters of the last level: nearly all of what a backfill asks for is not there. After
+// ExpectFills even that is spared. It sorts routes.
 func (tx *Tx) FillRoutes(routes []KeyedRoute) (kept []KeyedRoute, err error) {
 	if err := tx.usable(); err != nil {
 		return nil, err
@@ -35,7 +35,12 @@ func (tx *Tx) FillRoutes(routes []KeyedRoute) (kept []KeyedRoute, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, r := range routes {
+	if tx.touchedAt == nil {
+		tx.touchedAt = make(map[routeID]int, len(routes))
+		tx.touched = make([]touch, 0, len(routes))
+	}
+	for i := range routes {
+		r := &routes[i]
 		if before[i] != nil {
 			old, err := decodeRoute(before[i])
 			if err != nil {
@@ -56,37 +61,67 @@ func (tx *Tx) FillRoutes(routes []KeyedRoute) (kept []KeyedRoute, err error) {
 
 // routesBefore returns the encoded records of sorted keys, nil for those that are absent.
 func (tx *Tx) routesBefore(routes []KeyedRoute) (before [][]byte, err error) {
-	it, err := tx.g.batch.NewIter(&pebble.IterOptions{LowerBound: []byte{tableRoute}, UpperBound: []byte{tableRoute + 1}, UseL6Filters: true})
-	if err != nil {
-		return nil, readError([]byte{tableRoute}, err)
-	}
-	defer func() { err = errors.Join(err, it.Close()) }()
 	before = make([][]byte, len(routes))
+	known := tx.g.s.fills.set.Load()
+	if known != nil && !known.whole.Load() {
+		known = nil
+	}
+	var it *pebble.Iterator
 	key := make([]byte, 1+len(hostkey.Key{}))
 	key[0] = tableRoute
 	for i := range routes {
-		copy(key[1:], routes[i].Key[:])
-		if !it.SeekPrefixGE(key) {
-			if err := it.Error(); err != nil {
-				return nil, readError(key, err)
-			}
+		if known != nil && !known.mayHave(routes[i].Key) {
 			continue
 		}
-		v, err := it.ValueAndErr()
-		if err != nil {
-			return nil, readError(key, err)
+		if it == nil {
+			it, err = tx.g.batch.NewIter(&pebble.IterOptions{LowerBound: []byte{tableRoute}, UpperBound: []byte{tableRoute + 1}, UseL6Filters: true})
+			if err != nil {
+				return nil, readError(key[:1], err)
+			}
+			defer func() { err = errors.Join(err, it.Close()) }()
 		}
-		before[i] = slices.Clone(v)
+		copy(key[1:], routes[i].Key[:])
+		if before[i], err = valueAt(it, key); err != nil {
+			return nil, err
+		}
 	}
 	return before, nil
 }
 
-// fillRoute is setRoute where the value before is known.
-func (tx *Tx) fillRoute(r KeyedRoute, before []byte) error {
+// valueAt is nil if there is no such key.
+func valueAt(it *pebble.Iterator, key []byte) ([]byte, error) {
+	if !it.SeekPrefixGE(key) {
+		if err := it.Error(); err != nil {
+			return nil, readError(key, err)
+		}
+		return nil, nil
+	}
+	v, err := it.ValueAndErr()
+	if err != nil {
+		return nil, readError(key, err)
+	}
+	return slices.Clone(v), nil
+}
+
+// fillRoute is setRoute where the value before is known. It writes into the batch without a detour.
+func (tx *Tx) fillRoute(r *KeyedRoute, before []byte) error {
 	if err := checkRoute(r.Route); err != nil {
 		return fmt.Errorf("host key %s: %w", r.Key, err)
 	}
+	if err := tx.usable(); err != nil {
+		return err
+	}
 	tx.rememberAs(routeID{tableRoute, r.Key}, before)
-	r.Route.Epoch = tx.g.head.epoch
-	return tx.set(routeKey(tableRoute, r.Key), appendRoute(make([]byte, 0, maxRouteBytes), r.Route))
+	if f := tx.g.s.fills.set.Load(); f != nil {
+		f.add(r.Key)
+	}
+	route := r.Route
+	route.Epoch = tx.g.head.epoch
+	var value [maxRouteBytes]byte
+	encoded := appendRoute(value[:0], route)
+	op := tx.g.batch.SetDeferred(1+len(r.Key), len(encoded))
+	op.Key[0] = tableRoute
+	copy(op.Key[1:], r.Key[:])
+	copy(op.Value, encoded)
+	return tx.written(op.Finish())
 }

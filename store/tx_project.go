@@ -232,7 +232,8 @@ func (tx *Tx) nextLogChunk(no DeploymentNo) (uint32, error) {
 	return chunkOf(it.Key()) + 1, nil
 }
 
-// DeleteDeployment deletes the record, its indexes, the listing of its encoded forms and its log.
+// DeleteDeployment deletes the record, its indexes, the listing of its encoded forms and its log. The hosts that lead to it are the
+// caller's to free first.
 func (tx *Tx) DeleteDeployment(no DeploymentNo) error {
 	x, err := tx.Deployment(no)
 	if isNotFound(err) {
@@ -253,6 +254,9 @@ func (tx *Tx) DeleteDeployment(no DeploymentNo) error {
 		if _, err := tx.dropIfThere(key); err != nil {
 			return err
 		}
+	}
+	if err := tx.dropImported(no); err != nil {
+		return err
 	}
 	tx.deployments = append(tx.deployments, no)
 	tx.touchProject(x.Project)

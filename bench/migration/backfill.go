@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -19,10 +20,11 @@ import (
 )
 
 // BackfillConfig measures the backfill without a rate, on an idle store on disk: entries a second, and the resident memory of the
-// process while it runs.
+// process while it runs. Each round copies the tables twice: into a database without records, as in a first migration, and once more in
+// another epoch, where every key has a record that counts as absent.
 type BackfillConfig struct {
 	Entries []int // default 100,000 and 400,000
-	Rounds  int   // each in an epoch of its own; default 3
+	Rounds  int   // each on a database of its own; default 3
 	Seed    uint64
 }
 
@@ -32,11 +34,16 @@ type BackfillReport struct{ Runs []BackfillRun }
 // BackfillRun is the result for one number of entries.
 type BackfillRun struct {
 	Entries, Projects int
-	Took              []time.Duration
-	Rate              bench.Sample // entries a second
-	CPU               bench.Sample // microseconds of processor time an entry, all cores
-	Peak              int64        // highest resident memory while it ran
-	Before            int64        // resident memory when it began
+	First, Again      Copying
+	Peak              int64 // highest resident memory while it ran
+	Before            int64 // resident memory when it began
+}
+
+// Copying is a series of passes over all tables.
+type Copying struct {
+	Took []time.Duration
+	Rate bench.Sample // entries a second
+	CPU  bench.Sample // microseconds of processor time an entry, all cores
 }
 
 // Backfill runs the workload.
@@ -66,7 +73,8 @@ func (c BackfillConfig) run(ctx context.Context, n int) (run BackfillRun, err er
 		return run, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if err := corpus.imported(ctx, dir); err != nil {
+	imported := filepath.Join(dir, "imported")
+	if err := corpus.imported(ctx, imported); err != nil {
 		return run, err
 	}
 	// Opened anew, so that what filling it left in memory does not count.
@@ -75,18 +83,30 @@ func (c BackfillConfig) run(ctx context.Context, n int) (run BackfillRun, err er
 		return run, err
 	}
 	run.Before = memory.Before
-	s, err := store.Open(dir, store.Options{})
-	if err != nil {
-		return run, err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	for range c.Rounds {
-		if err := run.round(ctx, s, corpus); err != nil {
+	for i := range c.Rounds {
+		if err := run.round(ctx, imported, filepath.Join(dir, fmt.Sprint(i)), corpus); err != nil {
 			return run, err
 		}
 	}
 	run.Peak, err = memory.Read()
 	return run, err
+}
+
+// round copies the database and works on that.
+func (r *BackfillRun) round(ctx context.Context, imported, dir string, c *corpus) (err error) {
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := os.CopyFS(dir, os.DirFS(imported)); err != nil {
+		return err
+	}
+	s, err := store.Open(dir, store.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if err := r.First.pass(ctx, s, c); err != nil {
+		return err
+	}
+	return r.Again.pass(ctx, s, c)
 }
 
 // imported makes the database that an import leaves.
@@ -102,8 +122,8 @@ func (c *corpus) imported(ctx context.Context, dir string) (err error) {
 	return s.Compact(ctx)
 }
 
-// round runs the job in a new epoch, from its beginning to its end.
-func (r *BackfillRun) round(ctx context.Context, s *store.Store, c *corpus) error {
+// pass runs the job in a new epoch, from its beginning to its end.
+func (r *Copying) pass(ctx context.Context, s *store.Store, c *corpus) error {
 	if err := enterBackfill(ctx, s); err != nil {
 		return err
 	}
@@ -165,6 +185,14 @@ func enterBackfill(ctx context.Context, s *store.Store) error {
 
 // untilFinished runs the job until it has been through all tables.
 func untilFinished(ctx context.Context, s *store.Store, job *backfill.Job) error {
+	return runUntil(ctx, s, job.Run, func() (bool, error) {
+		finished, _, err := backfill.Finished(&s.Reader)
+		return finished, err
+	})
+}
+
+// runUntil runs a job until the store says that it is over.
+func runUntil(ctx context.Context, s *store.Store, run func(context.Context) error, over func() (bool, error)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	commits := make(chan struct{}, 1)
@@ -175,13 +203,12 @@ func untilFinished(ctx context.Context, s *store.Store, job *backfill.Job) error
 		}
 	})()
 	ended := make(chan error, 1)
-	go func() { ended <- job.Run(ctx) }()
+	go func() { ended <- run(ctx) }()
 	// The hook runs before the commit is acknowledged to the reader below, so the last one may be seen only by looking again.
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
 	for {
-		finished, _, err := backfill.Finished(&s.Reader)
-		if finished || err != nil {
+		if is, err := over(); is || err != nil {
 			cancel()
 			return errors.Join(err, <-ended)
 		}
@@ -189,15 +216,27 @@ func untilFinished(ctx context.Context, s *store.Store, job *backfill.Job) error
 		case <-commits:
 		case <-again.C:
 		case err := <-ended:
-			return errors.Join(err, ctx.Err(), errors.New("the backfill ended before its end"))
+			return errors.Join(err, ctx.Err(), errors.New("the job ended before its end"))
 		}
 	}
 }
 
+type namedCopying struct {
+	key, name string
+	Copying
+}
+
+func (r *BackfillRun) copyings() []namedCopying {
+	return []namedCopying{{"first", "", r.First}, {"again", ", once more", r.Again}}
+}
+
 func (r *BackfillReport) Rows() (rows []bench.Row) {
 	for _, run := range r.Runs {
-		for i, took := range run.Took {
-			rows = append(rows, bench.Measured(fmt.Sprintf("Backfill/entries=%d", run.Entries), run.Entries, bench.In(float64(took.Nanoseconds())/float64(run.Entries), "ns/op"), bench.In(run.Rate[i], "entries/s"), bench.In(run.CPU[i], "cpu-µs/entry"), bench.In(float64(run.Peak), "peak-RSS-B")))
+		for _, c := range run.copyings() {
+			for i, took := range c.Took {
+				rows = append(rows, bench.Measured(fmt.Sprintf("Backfill/entries=%d/epoch=%s", run.Entries, c.key), run.Entries, bench.In(float64(took.Nanoseconds())/float64(run.Entries), "ns/op"),
+					bench.In(c.Rate[i], "entries/s"), bench.In(c.CPU[i], "cpu-µs/entry"), bench.In(float64(run.Peak), "peak-RSS-B")))
+			}
 		}
 	}
 	return rows
@@ -209,11 +248,14 @@ func (r *BackfillReport) String() string {
 	var s bench.Sheet
 	s.Add("entries", "projects", "entries a second", "processor time an entry", "memory at the start", "at most", "grew by")
 	for _, run := range r.Runs {
-		s.Add(plot.Whole(int64(run.Entries)), plot.Whole(int64(run.Projects)),
-			fmt.Sprintf("%s (%s–%s)", plot.Whole(int64(run.Rate.Median())), plot.Whole(int64(slices.Min(run.Rate))), plot.Whole(int64(slices.Max(run.Rate)))),
-			fmt.Sprintf("%.2f µs", run.CPU.Median()), plot.Bytes.Format(float64(run.Before)), plot.Bytes.Format(float64(run.Peak)), plot.Bytes.Format(float64(run.Peak-run.Before)))
+		for _, c := range run.copyings() {
+			s.Add(plot.Whole(int64(run.Entries))+c.name, plot.Whole(int64(run.Projects)),
+				fmt.Sprintf("%s (%s–%s)", plot.Whole(int64(c.Rate.Median())), plot.Whole(int64(slices.Min(c.Rate))), plot.Whole(int64(slices.Max(c.Rate)))),
+				fmt.Sprintf("%.2f µs", c.CPU.Median()), plot.Bytes.Format(float64(run.Before)), plot.Bytes.Format(float64(run.Peak)), plot.Bytes.Format(float64(run.Peak-run.Before)))
+		}
 	}
 	b.WriteString(s.String())
+	b.WriteString("  Once more: after a revert, when each host has a record of an epoch that counts no more.\n")
 	return b.String()
 }
 
@@ -221,7 +263,7 @@ func (r *BackfillReport) Figures() []plot.Figure {
 	rate := plot.Lines{X: plot.Axis{Label: "Entries", Log: true}, Y: plot.Axis{Label: "Entries a second, median"}, Series: []plot.Series{{Name: "entries a second", Dots: true}}}
 	mem := plot.Lines{X: plot.Axis{Label: "Entries", Log: true}, Y: plot.Axis{Label: "Resident memory, at most", Unit: plot.Bytes}, Series: []plot.Series{{Name: "memory", Dots: true, Colour: 2}}}
 	for _, run := range r.Runs {
-		rate.Series[0].Points = append(rate.Series[0].Points, plot.Point{X: float64(run.Entries), Y: run.Rate.Median()})
+		rate.Series[0].Points = append(rate.Series[0].Points, plot.Point{X: float64(run.Entries), Y: run.First.Rate.Median()})
 		mem.Series[0].Points = append(mem.Series[0].Points, plot.Point{X: float64(run.Entries), Y: float64(run.Peak)})
 	}
 	return []plot.Figure{{ID: "backfill", Title: "Backfill", Note: "Without a rate, on a store that does nothing else.", Chart: rate},

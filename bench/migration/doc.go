@@ -1,6 +1,6 @@
 // Package migration measures what moving from the tables of the old design to route records gains and costs: the time to find a
-// deployment, the hit rates of caches of one size, bytes on disk, the speed of the backfill, and what shadow reads cost the
-// requests that are served meanwhile. Both sides of a comparison run in one invocation, by turns, over the same seeded corpus.
+// deployment, the hit rates of caches of one size, bytes on disk, the speed of the backfill, what a whole migration takes, and what
+// shadow reads cost the requests that are served meanwhile. Both sides of a comparison run in one invocation, by turns, over the same seeded corpus.
 package migration
 
 import (

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -131,6 +132,7 @@ var results = sync.OnceValues(func() ([]bench.Report, error) {
 	add(Storage(ctx, StorageConfig{Deployments: 20_000, Projects: 20}))
 	add(Backfill(ctx, BackfillConfig{Entries: []int{500, 3000}, Rounds: 2}))
 	add(Shadow(ctx, ShadowConfig{Projects: 4, Rounds: 2, Slice: 20 * time.Millisecond}))
+	add(Whole(ctx, WholeConfig{Deployments: 3000, Projects: 7}))
 	return out, errors.Join(faults...)
 })
 
@@ -200,16 +202,39 @@ func TestStorageIsAllCounted(t *testing.T) {
 
 func TestBackfillIsRepeated(t *testing.T) {
 	for _, run := range everything(t)[3].(*BackfillReport).Runs {
-		if len(run.Rate) != 2 || run.Rate.Median() <= 0 || run.Peak < run.Before {
-			t.Errorf("%+v", run)
+		for _, c := range run.copyings() {
+			if len(c.Rate) != 2 || c.Rate.Median() <= 0 || c.CPU.Median() <= 0 || run.Peak < run.Before {
+				t.Errorf("%+v", run)
+			}
 		}
 	}
 }
 
 func TestShadowSamplesAll(t *testing.T) {
 	r := everything(t)[4].(*ShadowReport)
-	if r.Sampled == 0 || r.Dropped > r.Sampled || len(r.With) != len(r.Without) || len(r.Tail[0]) != 2 || r.Second <= 0 {
+	if r.Sampled == 0 || r.Dropped > r.Sampled || len(r.With) != len(r.Without) || len(r.Asked.P999[0]) != 2 || len(r.HTTP.P999[1]) != 2 || r.HTTP.N[0] == 0 || r.HTTP.N[1] == 0 || r.Second <= 0 {
 		t.Errorf("%+v", *r)
+	}
+}
+
+func TestWholeHasEveryStep(t *testing.T) {
+	r := everything(t)[5].(*WholeReport)
+	var names []string
+	for _, s := range r.Steps {
+		names = append(names, s.Name)
+		if s.Took <= 0 || s.CPU <= 0 || s.Peak <= 0 || s.Disk <= 0 {
+			t.Errorf("%+v", s)
+		}
+	}
+	if want := []string{stepPrepare, stepNames, stepTables, stepComplete, stepBackfill, stepVerify}; !slices.Equal(names, want) || r.Deployments != 3000 || r.Projects != 7 {
+		t.Errorf("%+v", r)
+	}
+	var took time.Duration
+	for _, s := range r.Steps[1:] { // what was there before is not the migration's
+		took += s.Took
+	}
+	if all := r.total(); all.Took != took || all.Disk != r.Steps[5].Disk {
+		t.Errorf("%+v", all)
 	}
 }
 
@@ -234,7 +259,7 @@ func TestRows(t *testing.T) {
 
 func TestPage(t *testing.T) {
 	p := page(t, everything(t))
-	for _, want := range []string{"&lt;migrate&gt;", "Finding a deployment", "Hit rates: mixed", "Storage for routing", "Memory of the backfill", "Nobody waits for slow tables"} {
+	for _, want := range []string{"&lt;migrate&gt;", "Finding a deployment", "Hit rates: mixed", "Storage for routing", "Memory of the backfill", "Nobody waits for slow tables", "Nor over HTTP", "A whole migration"} {
 		if !strings.Contains(p, want) {
 			t.Errorf("nowhere does it say %q", want)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -37,8 +36,14 @@ type ShadowReport struct {
 	Sampled, Dropped    uint64
 	Diffs               uint64
 	Slow                time.Duration
-	Tail                [2]bench.Sample // p99.9 of the answers, without and with shadow reads of slow tables
-	Curve               [2][]plot.Point // quantiles of those
+	Asked, HTTP         Tail // of slow tables: the router's answers, and those of an edge over one connection
+}
+
+// Tail is how long answers took, without and with shadow reads.
+type Tail struct {
+	N     [2]uint64       // answers
+	P999  [2]bench.Sample // p99.9 of each round
+	Curve [2][]plot.Point // quantiles of all
 }
 
 // nowhere keeps no diffs. There are none.
@@ -198,96 +203,68 @@ func (g *shadowRig) throughput(ctx context.Context, old router.Resolver, r *Shad
 
 var errShadowed = errors.New("no question was sampled")
 
-func (g *shadowRig) latency(ctx context.Context, old router.Resolver, r *ShadowReport) error {
+// latency asks the router, and then an edge in front of it, while the tables take their time.
+func (g *shadowRig) latency(ctx context.Context, old router.Resolver, r *ShadowReport) (err error) {
 	s, stop, err := g.start(ctx, old)
 	if err != nil {
 		return err
 	}
 	defer stop()
+	err = g.tail(ctx, s, &r.Asked, func(ctx context.Context, q *router.Query) error {
+		_, err := s.Resolve(ctx, q)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	edge, err := serve(s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, edge.close()) }()
+	return g.tail(ctx, s, &r.HTTP, edge.ask)
+}
+
+// tail asks without and with shadow reads, by turns.
+func (g *shadowRig) tail(ctx context.Context, s *shadow.Shadow, into *Tail, ask func(context.Context, *router.Query) error) error {
 	var all [2]rollout.Histogram
+	sampled := s.Stats().Sampled
 	for range g.config.Rounds {
 		for i, percent := range []float64{0, 100} {
 			if err := s.SetPercent(percent); err != nil {
 				return err
 			}
 			before := all[i].Latencies()
-			if err := g.observe(ctx, s, &all[i]); err != nil {
+			if err := g.observe(ctx, ask, &all[i]); err != nil {
 				return err
 			}
-			r.Tail[i] = append(r.Tail[i], float64(all[i].Latencies().Since(before).Quantile(0.999).Nanoseconds()))
+			into.P999[i] = append(into.P999[i], float64(all[i].Latencies().Since(before).Quantile(0.999).Nanoseconds()))
 		}
 	}
-	if s.Stats().Sampled == 0 {
+	if s.Stats().Sampled == sampled {
 		return errShadowed
 	}
 	for i := range all {
 		l := all[i].Latencies()
+		into.N[i] = l.Count
 		for _, q := range []float64{0.5, 0.9, 0.99, 0.999, 0.9999} {
-			r.Curve[i] = append(r.Curve[i], plot.Point{X: q, Y: l.Quantile(q).Seconds()})
+			into.Curve[i] = append(into.Curve[i], plot.Point{X: q, Y: l.Quantile(q).Seconds()})
 		}
 	}
 	return nil
 }
 
 // observe asks for a while and notes how long each answer took.
-func (g *shadowRig) observe(ctx context.Context, s *shadow.Shadow, into *rollout.Histogram) error {
+func (g *shadowRig) observe(ctx context.Context, ask func(context.Context, *router.Query) error, into *rollout.Histogram) error {
 	end := time.Now().Add(g.config.Slice)
 	for i := 0; ; i++ {
 		began := time.Now()
 		if began.After(end) {
 			return ctx.Err()
 		}
-		if _, err := s.Resolve(ctx, &g.queries[i%len(g.queries)]); err != nil {
+		if err := ask(ctx, &g.queries[i%len(g.queries)]); err != nil {
 			return err
 		}
 		into.Observe(time.Since(began))
 	}
-}
-
-func (r *ShadowReport) Rows() (rows []bench.Row) {
-	for i, own := range []bench.Sample{r.Without, r.With} {
-		name, all := []string{"0", "100"}[i], []bench.Sample{r.AllWithout, r.AllWith}[i]
-		for k := range own {
-			rows = append(rows, bench.Measured("Shadow/percent="+name, 1, bench.In(own[k], "ns/op"), bench.In(all[k], "cpu-ns/op")))
-		}
-		for _, v := range r.Tail[i] {
-			rows = append(rows, bench.Measured("ShadowSlowTables/percent="+name, 1, bench.In(v, "p99.9-ns")))
-		}
-	}
-	return rows
-}
-
-func signed(v float64) string {
-	if v > 0 {
-		return "+" + bench.NS(v)
-	}
-	return bench.NS(v)
-}
-
-func (r *ShadowReport) String() string {
-	var b strings.Builder
-	b.WriteString("Shadow reads of every request, hashed answers (median of the rounds)\n")
-	var s bench.Sheet
-	s.Add("", "without", "with", "")
-	added := r.With.Median() - r.Without.Median()
-	s.Add("the asker's own time a request", bench.NS(r.Without.Median()), bench.NS(r.With.Median()), signed(added))
-	s.Add("processor time a request, all cores", bench.NS(r.AllWithout.Median()), bench.NS(r.AllWith.Median()), bench.Times(r.AllWith.Median()/r.AllWithout.Median()))
-	s.Add("p99.9 of the answers, tables that take "+r.Slow.String(), bench.NS(r.Tail[0].Median()), bench.NS(r.Tail[1].Median()), bench.Times(r.Tail[1].Median()/r.Tail[0].Median()))
-	b.WriteString(s.String())
-	share := 0.0
-	if r.Sampled > 0 {
-		share = 100 * float64(r.Dropped) / float64(r.Sampled)
-	}
-	fmt.Fprintf(&b, "  A second question to the tables takes %s. The asker never waits: %.1f %% of the samples found the queue full; no answer differed.\n", bench.NS(r.Second), share)
-	return b.String()
-}
-
-func (r *ShadowReport) Figures() []plot.Figure {
-	own := plot.Bars{Label: "The asker's own time a request", Unit: plot.Seconds, Bars: []plot.Bar{
-		{Name: "without shadow reads", Parts: []float64{r.Without.Median() / 1e9}}, {Name: "every request shadowed", Parts: []float64{r.With.Median() / 1e9}},
-		{Name: "the tables, asked directly", Parts: []float64{r.Second / 1e9}, Colour: 1}}}
-	tail := plot.Lines{X: plot.Axis{Label: "Share of the answers", Unit: plot.Quantile}, Y: plot.Axis{Label: "Time to answer, at most", Unit: plot.Seconds, Log: true},
-		Series: []plot.Series{{Name: "without shadow reads", Points: r.Curve[0], Dots: true}, {Name: "every request shadowed", Points: r.Curve[1], Dots: true, Dashed: true, Colour: 2}}}
-	return []plot.Figure{{ID: "shadow", Title: "Shadow reads of every request", Chart: own, Note: "What the one who is answered pays; the second question is asked by others."},
-		{ID: "shadowtail", Title: "Nobody waits for slow tables", Chart: tail, Note: fmt.Sprintf("The side that is asked a second time takes %v for each question.", r.Slow)}}
 }

@@ -14,12 +14,14 @@ import (
 )
 
 const benchMigrateLong = `Compares the tables of the old design with route records: the time to find a deployment, the hit rates of caches of one
-size, bytes on disk, the speed of the backfill, and what shadow reads cost the requests that are served meanwhile.`
+size, bytes on disk, the speed of the backfill, what a whole migration takes, and what shadow reads cost the requests that are served meanwhile.`
 
 // migrateBench is the flags of the workload migrate.
 type migrateBench struct {
 	deployments     int
 	sizes, backfill []int
+	whole           int
+	own             bool
 	rounds          int
 	seed            uint64
 	only            []string
@@ -31,7 +33,7 @@ type benchPart struct {
 	run  func(context.Context) (bench.Report, error)
 }
 
-func (m *migrateBench) parts() []benchPart {
+func (m *migrateBench) parts(a *app) []benchPart {
 	return []benchPart{
 		{"resolve", func(ctx context.Context) (bench.Report, error) {
 			return migration.Resolve(ctx, migration.ResolveConfig{Sizes: m.sizes, Rounds: m.rounds, Seed: m.seed})
@@ -45,6 +47,9 @@ func (m *migrateBench) parts() []benchPart {
 		{"backfill", func(ctx context.Context) (bench.Report, error) {
 			return migration.Backfill(ctx, migration.BackfillConfig{Entries: m.backfill, Rounds: min(m.rounds, 3), Seed: m.seed})
 		}},
+		{"whole", func(ctx context.Context) (bench.Report, error) {
+			return migration.Whole(ctx, migration.WholeConfig{Deployments: m.whole, Own: m.own, Seed: m.seed, Tell: func(s string) { a.note("%s", s) }})
+		}},
 		{"shadow", func(ctx context.Context) (bench.Report, error) {
 			return migration.Shadow(ctx, migration.ShadowConfig{Rounds: m.rounds, Seed: m.seed})
 		}},
@@ -52,7 +57,7 @@ func (m *migrateBench) parts() []benchPart {
 }
 
 func (m *migrateBench) partNames() (names []string) {
-	for _, p := range m.parts() {
+	for _, p := range m.parts(nil) {
 		names = append(names, p.name)
 	}
 	return names
@@ -63,6 +68,8 @@ func benchMigrateFlags(a *app, f *pflag.FlagSet) func(context.Context) (bench.Re
 	f.IntVar(&m.deployments, "deployments", 1_000_000, "deployments whose routing is stored")
 	f.IntSliceVar(&m.sizes, "sizes", []int{100, 1_000, 10_000, 50_000}, "deployments in the project, for the time to find one")
 	f.IntSliceVar(&m.backfill, "backfill", []int{100_000, 400_000}, "entries that the backfill copies; up to 14000000")
+	f.IntVar(&m.whole, "whole", 200_000, "deployments that are migrated from import to verify; up to 14000000")
+	f.BoolVar(&m.own, "own", false, "in whole, tables name deployments by Berth's IDs: there is no file of names")
 	f.IntVar(&m.rounds, "rounds", 5, "measurements of each side")
 	f.Uint64Var(&m.seed, "seed", 1, "of the corpora")
 	f.StringSliceVar(&m.only, "only", nil, "`parts` to run, of "+strings.Join(m.partNames(), ", ")+"; default all")
@@ -83,6 +90,9 @@ func (m *migrateBench) check() error {
 	if m.rounds < 1 || m.deployments < 1 {
 		return wrong("--rounds and --deployments must be 1 or more")
 	}
+	if m.whole < 1 || m.whole > 14_000_000 {
+		return wrong("--whole %d: want 1 to 14000000", m.whole)
+	}
 	for _, list := range []struct {
 		flag string
 		of   []int
@@ -99,7 +109,7 @@ func (m *migrateBench) check() error {
 
 func (m *migrateBench) run(ctx context.Context, a *app) (bench.Report, error) {
 	var all bench.Reports
-	for _, p := range m.parts() {
+	for _, p := range m.parts(a) {
 		if len(m.only) > 0 && !slices.Contains(m.only, p.name) {
 			continue
 		}

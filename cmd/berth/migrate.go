@@ -90,6 +90,9 @@ func writePlan(w io.Writer, p migration.Plan) {
 		}
 		rows = append(rows, [2]string{c.Name, verdict + ": " + c.Detail})
 	}
+	for _, n := range p.Notes {
+		rows = append(rows, [2]string{"note", oneLine(n)})
+	}
 	fields(w, rows)
 	switch {
 	case p.Next == "":

@@ -44,6 +44,9 @@ func newMigrateImport(a *app) *cobra.Command {
 {"project":"docs","table":{"filters":[…],"v":1}}; the projects must exist. --deployments says which deployment a
 script_hash is: lines script_hash,deployment, or {"script_hash":"…","deployment":"…"}. --nginx reads server_name and
 map blocks of an nginx configuration as further hosts.
+A host that Berth serves already is answered as its table says from then on, unless the entry names no deployment. A custom
+host that nobody has is given to the project whose table names it; one of another account stays there. The report says so
+of each, and of what cannot be done.
 What is wrong with one table is told and keeps no other from being loaded. The same import again changes nothing, and
 goes on where an interrupted one stopped. From its beginning on every change is written to the tables, too; what the
 server had before gets entries at the end. --offline opens the directory of --data itself, which no server may have open.`,
@@ -203,6 +206,21 @@ func writeImported(w io.Writer, r *imported) {
 		}
 		fmt.Fprintf(w, "Tables: %s projects (%s unchanged, %s not loaded), %s entries, %s hosts and %s wildcards, %s custom domains taken over.\n",
 			number(t.Projects), number(t.Unchanged), number(t.Failed), number(t.Entries), number(t.Hosts), number(t.Wildcards), number(t.Domains))
+		for _, c := range []struct {
+			class load.Class
+			text  string
+		}{
+			{load.Replaced, "hosts served something else before, and serve what their table says now"},
+			{load.Stays, "hosts go on serving what they did, because their entries name no deployment"},
+			{load.Part, "hosts are answered by an entry for some paths only, and by Berth for the others"},
+			{load.Claimed, "times a host was left to another project that has it"},
+			{load.Unowned, "custom hosts have no project and answer 404 until `berth domain add`"},
+			{load.NotConverted, "entries cannot be converted: their sites stay on their tables"},
+		} {
+			if n := t.ByClass[c.class]; n > 0 {
+				fmt.Fprintf(w, "  %s %s [%s]\n", number(n), c.text, c.class)
+			}
+		}
 	}
 	if n := r.Nginx; n != nil {
 		writeProblems(w, n.Problems)

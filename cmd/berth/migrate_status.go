@@ -16,6 +16,7 @@ import (
 
 	"berth/cmd/berth/migration"
 	"berth/cmd/berth/publish"
+	"berth/migrate"
 	"berth/migrate/backfill"
 	"berth/migrate/ramp"
 )
@@ -82,7 +83,11 @@ func writeStatus(w io.Writer, s migration.Status) {
 		rows = append(rows, [2]string{"", "this server never migrated, and needs not: it has no tables of the old design"})
 	}
 	if b := s.Backfill; b != nil {
-		rows = append(rows, backfillRows(b)...)
+		if text := notBegun(s.Phase, b); text != "" {
+			rows = append(rows, [2]string{"backfill", text})
+		} else {
+			rows = append(rows, backfillRows(b)...)
+		}
 	}
 	if v := s.Verify; v != nil && v.There {
 		rows = append(rows, [2]string{"verify", verifyLine(v)})
@@ -109,18 +114,39 @@ func writeStatus(w io.Writer, s migration.Status) {
 	}
 }
 
-func backfillRows(b *backfill.Status) [][2]string {
-	share := 100.0
-	if b.Total > 0 {
-		share = math.Floor(1000*float64(b.Done)/float64(b.Total)) / 10
+// notBegun says why there is no progress to be shown; "" if there is.
+func notBegun(p migrate.Phase, b *backfill.Status) string {
+	switch {
+	case p == migrate.Legacy:
+		return "not begun: what was copied before counts no more, because the next dual-write begins a new epoch"
+	case !b.Started.IsZero():
+		return ""
+	case p.Before(migrate.Backfill):
+		return "not begun; it begins in phase backfill"
+	case b.Activity == backfill.Counting || b.Activity == backfill.Copying:
+		return "counting how many entries there are"
+	case b.Why != "":
+		return fmt.Sprintf("not begun; %s: %s", b.Activity, b.Why)
 	}
+	return fmt.Sprintf("not begun; %s", b.Activity)
+}
+
+func progressLine(b *backfill.Status) string {
+	if b.Total == 0 {
+		return "nothing to copy: the tables have no entries"
+	}
+	share := math.Floor(1000*float64(b.Done)/float64(b.Total)) / 10
+	return fmt.Sprintf("%s %.1f%%, %s of %s entries", bar(share), share, number(b.Done), number(b.Total))
+}
+
+func backfillRows(b *backfill.Status) [][2]string {
 	state := string(b.Activity)
 	if b.Why != "" {
 		state += ": " + b.Why
 	}
 	rows := [][2]string{
 		{"backfill", state},
-		{"  progress", fmt.Sprintf("%s %.1f%%, %s of %s entries", bar(share), share, number(b.Done), number(b.Total))},
+		{"  progress", progressLine(b)},
 		{"  records", fmt.Sprintf("%s written, %s were there", number(b.Written), number(b.Present))},
 	}
 	if b.Rate > 0 || b.Limit > 0 {

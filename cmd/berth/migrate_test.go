@@ -10,6 +10,7 @@ import (
 
 	"berth/cmd/berth/migration"
 	"berth/migrate"
+	"berth/migrate/backfill"
 	"berth/migrate/load"
 )
 
@@ -81,6 +82,23 @@ func TestPhaseBefore(t *testing.T) {
 	for from, want := range map[migrate.Phase]migrate.Phase{migrate.DualWrite: migrate.Legacy, migrate.Cutover: migrate.Ramp, migrate.Legacy: "", migrate.Retired: ""} {
 		if got, err := before(from); got != want || (err == nil) != (want != "") {
 			t.Errorf("before %s: %s, %v", from, got, err)
+		}
+	}
+}
+
+// A share of nothing is no share, and what is not done is never a hundred percent.
+func TestProgressLine(t *testing.T) {
+	for _, tt := range []struct {
+		done, total int64
+		want        string
+	}{
+		{0, 0, "nothing to copy: the tables have no entries"},
+		{0, 7, "[........................] 0.0%, 0 of 7 entries"},
+		{1_999_999, 2_000_000, "[#######################.] 99.9%, 1,999,999 of 2,000,000 entries"},
+		{7, 7, "[########################] 100.0%, 7 of 7 entries"},
+	} {
+		if got := progressLine(&backfill.Status{Done: tt.done, Total: tt.total}); got != tt.want {
+			t.Errorf("%d of %d: %s", tt.done, tt.total, got)
 		}
 	}
 }

@@ -2,11 +2,14 @@ package backfill
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/google/go-cmp/cmp"
 
 	"berth/migrate"
 	"berth/migrate/dualwrite"
@@ -102,5 +105,95 @@ func TestMovesToTheFront(t *testing.T) {
 		if _, err := w.Store.LookupRoute(w.Hasher.Key(h)); (err == nil) != (i != 7) {
 			t.Errorf("%s: %v", h, err)
 		}
+	}
+}
+
+// TestImportedHostsAreIndexed: a host that is not its deployment's own is noted in the batch of its record, so that whoever deletes the
+// deployment finds it; what the record does not say is not.
+func TestImportedHostsAreIndexed(t *testing.T) {
+	w := world.New(t, vfs.NewMem())
+	own := world.Label(1, "00000000")
+	hosts := []string{own, world.Label(1, "2b469e16"), world.Label(1, "test"), "www.example.com", "*.example.com", world.Label(1, "taken")}
+	var ds []store.Deployment
+	w.Update(t, func(tx *store.Tx) error {
+		if err := world.PutProject(tx, 1); err != nil {
+			return err
+		}
+		table := world.Begin(1)
+		for i, h := range hosts {
+			d, err := world.PutDeployment(tx, 1, i)
+			if err != nil {
+				return err
+			}
+			ds = append(ds, d)
+			if i == 0 {
+				own = world.Label(1, fmt.Sprintf("%x", d.UUID[:4]))
+				h = own
+			}
+			pattern := legacy.StrictPattern(hostkey.Host(h))
+			if parent, wildcard := strings.CutPrefix(h, "*."); wildcard {
+				pattern = legacy.WildcardPattern(hostkey.Host(parent))
+			}
+			table.Add(pattern, legacy.ScriptHash(d.UUID), 0, h)
+			if !strings.HasSuffix(h, world.Domain) {
+				if err := tx.ClaimHost(h, store.HostOwner{Account: 1, Project: 1}); err != nil {
+					return err
+				}
+			}
+		}
+		return table.Write(tx, 2, false)
+	})
+	if err := w.Enter(migrate.Backfill); err != nil {
+		t.Fatal(err)
+	}
+	w.Update(t, func(tx *store.Tx) error { // somebody else wrote it, and something else
+		return tx.SetRoute(w.Hasher.Key(hostkey.Host(hosts[5])), store.Route{Kind: store.RouteSite, Class: store.ClassBranch, Project: 1, Deployment: ds[0].No})
+	})
+	running(t, newJob(t, w, Deps{}, Options{}))
+	await(t, w.Store, "the end", finished(t, w.Store))
+	var got []string
+	for h, err := range w.Store.AllImportedHosts() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprintf("%s %v of %d, class %d", h.Host, h.Wildcard, h.Deployment, h.Class))
+	}
+	want := []string{hosts[1] + " false of 2, class 1", hosts[2] + " false of 3, class 2", "www.example.com false of 4, class 4", "example.com true of 5, class 4"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestDeletedMeanwhile: a deployment that went after its table was read, and left its entry behind, gets no record.
+func TestDeletedMeanwhile(t *testing.T) {
+	w := world.New(t, vfs.NewMem())
+	w.Update(t, func(tx *store.Tx) error {
+		if err := world.PutProject(tx, 1); err != nil {
+			return err
+		}
+		d, err := world.PutDeployment(tx, 1, 0)
+		if err != nil {
+			return err
+		}
+		table := world.Begin(1)
+		table.Add(legacy.StrictPattern(hostkey.Host(world.Label(1, "test"))), legacy.ScriptHash(d.UUID), 0, world.Label(1, "test"))
+		return table.Write(tx, 2, false)
+	})
+	if err := w.Enter(migrate.Backfill); err != nil {
+		t.Fatal(err)
+	}
+	j := newJob(t, w, Deps{}, Options{})
+	walk := &walker{job: j, epoch: w.Store.Epoch(), at: start(1)}
+	c, err := walk.next(10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Update(t, func(tx *store.Tx) error { return tx.DeleteDeployment(1) })
+	_, err = w.Store.Update(t.Context(), func(tx *store.Tx) error {
+		_, err := c.write(tx)
+		return err
+	})
+	if !errors.Is(err, errChanged) {
+		t.Errorf("written: %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package backfill
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -146,7 +147,7 @@ func TestYields(t *testing.T) {
 	w := plain(t, vfs.NewMem(), 4*dualwrite.MaxFilters, migrate.Backfill)
 	var p99 atomic.Int64
 	p99.Store(int64(time.Second))
-	j := newJob(t, w, Deps{P99: func() time.Duration { return time.Duration(p99.Load()) }}, Options{ChunkEntries: 1})
+	j := newJob(t, w, Deps{P99: func() time.Duration { return time.Duration(p99.Load()) }}, Options{ChunkEntries: 1, MaxCommit: -1})
 	running(t, j)
 	await(t, w.Store, "giving way", j.does(t, Yielding))
 	if st := status(t, j); !strings.Contains(st.Why, "the edge's p99 is 1s, over 100ms") {
@@ -154,6 +155,58 @@ func TestYields(t *testing.T) {
 	}
 	p99.Store(0)
 	await(t, w.Store, "the end", j.does(t, Done))
+}
+
+// held is fast, but its waits do not end before it is free.
+type held struct {
+	fast
+	free chan struct{}
+}
+
+func (h *held) After(d time.Duration) <-chan time.Time {
+	if d >= idle {
+		return nil
+	}
+	c := make(chan time.Time, 1)
+	go func() {
+		<-h.free
+		h.off.Add(int64(d))
+		c <- h.Now()
+	}()
+	return c
+}
+
+// The time that the store takes to commit is a reason to give way, by itself.
+func TestYieldsToTheStore(t *testing.T) {
+	w := plain(t, vfs.NewMem(), 3*dualwrite.MaxFilters, migrate.Backfill)
+	c := &held{free: make(chan struct{})}
+	defer w.Store.OnCommit(func(store.Commit) { c.off.Add(int64(time.Second / 3)) })() // so long does each take
+	j := newJob(t, w, Deps{Clock: c}, Options{ChunkEntries: 1})
+	running(t, j)
+	await(t, w.Store, "giving way", j.does(t, Yielding))
+	if st := status(t, j); st.Why != "a commit of the store is 333.333ms, over 250ms" || st.Done != dualwrite.MaxFilters {
+		t.Errorf("%+v", st)
+	}
+	close(c.free)
+	await(t, w.Store, "the end, slow as it is", j.does(t, Done))
+}
+
+// Filling is made cheap while the job copies as fast as it can, and not for a job that is to be slow, or that is done.
+func TestExpectsFillsWhileItCopies(t *testing.T) {
+	for _, rate := range []float64{0, 1e6} {
+		w := plain(t, vfs.NewMem(), 2*dualwrite.MaxFilters, migrate.Backfill)
+		j := newJob(t, w, Deps{}, Options{Rate: rate})
+		var did []bool
+		for range 3 { // begin, copy, look for failures that are due
+			if _, err := j.turn(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			did = append(did, j.release != nil)
+		}
+		if want := []bool{false, rate == 0, false}; !slices.Equal(did, want) || status(t, j).Written != 2*dualwrite.MaxFilters {
+			t.Errorf("rate %v: %v, want %v; %+v", rate, did, want, status(t, j))
+		}
+	}
 }
 
 // fullDisk has no room while it is full.

@@ -30,6 +30,8 @@ type chunk struct {
 	routes     []store.KeyedRoute // by key
 	origins    []origin           // of routes
 	wildcards  []origin
+	imported   []origin // those that are no deployment's own host
+	differs    []origin // those that have a record which says something else
 	faults     []tables.Fault
 	lines      int
 }
@@ -204,6 +206,11 @@ func (c *chunk) sort() {
 		c.routes = append(c.routes, store.KeyedRoute{Key: r.Key, Route: r.Record})
 	}
 	c.origins = kept
+	for _, o := range slices.Concat(c.origins, c.wildcards) {
+		if !c.route(o).Own {
+			c.imported = append(c.imported, o)
+		}
+	}
 }
 
 func (c *chunk) conflict(o origin, with store.Route) tables.Fault {

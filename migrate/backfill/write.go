@@ -22,28 +22,56 @@ func (c *chunk) write(tx *store.Tx) (o outcome, err error) {
 	if err := c.unchanged(tx); err != nil {
 		return o, err
 	}
+	c.differs = nil
 	if err := c.exact(tx, &o); err != nil {
 		return o, err
 	}
+	if err := c.wild(tx, &o); err != nil {
+		return o, err
+	}
+	return o, c.index(tx)
+}
+
+func (c *chunk) wild(tx *store.Tx, o *outcome) error {
 	for _, w := range c.wildcards {
 		r := c.route(w)
 		there, err := tx.CurrentWildcard(r.Key)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 			if err := tx.SetWildcard(r.Key, r.Record); err != nil {
-				return o, err
+				return err
 			}
 			o.written++
 		case err != nil:
-			return o, err
+			return err
 		default:
 			o.present++
 			if err := c.compare(tx, w, there); err != nil {
-				return o, err
+				return err
 			}
 		}
 	}
-	return o, nil
+	return nil
+}
+
+// index notes the hosts that lead to their deployments now, of which the control plane may not know, for whoever deletes those.
+func (c *chunk) index(tx *store.Tx) error {
+	for _, o := range c.imported {
+		if slices.Contains(c.differs, o) {
+			continue
+		}
+		r := c.route(o)
+		err := tx.PutImportedHost(store.ImportedHost{
+			Deployment: r.Record.Deployment, Key: r.Key, Wildcard: r.Wildcard, Class: r.Record.Class, Host: string(r.Host),
+		})
+		if errors.Is(err, store.ErrNotFound) {
+			return errChanged // it was deleted since, and its record must not be made
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *chunk) exact(tx *store.Tx, o *outcome) error {
@@ -69,6 +97,7 @@ func (c *chunk) compare(tx *store.Tx, at origin, there store.Route) error {
 	if want == there {
 		return nil
 	}
+	c.differs = append(c.differs, at)
 	first, err := tx.TableHost(p.chunk.Project, r.Name())
 	if err == nil && first != p.No {
 		return nil

@@ -19,6 +19,7 @@ type claim struct {
 type looseClaims struct {
 	byLength map[int][]looseGroup
 	blanked  []byte
+	expect   int // about so many in the first group: nearly all hosts of a table are of one length
 }
 
 type looseGroup struct {
@@ -42,7 +43,8 @@ func (l *looseClaims) add(name, offsets string, c claim) {
 	}
 	if at < 0 {
 		at = len(groups)
-		groups = append(groups, looseGroup{offsets, map[string]claim{}})
+		groups = append(groups, looseGroup{offsets, make(map[string]claim, l.expect)})
+		l.expect = 0
 		l.byLength[len(name)] = groups
 	}
 	blanked := l.blank(name, offsets)

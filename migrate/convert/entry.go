@@ -98,6 +98,7 @@ type Entry struct {
 	By         int            // index of the earlier entry that is the reason, or -1
 	Hosts      []hostkey.Host // canonical, in order of appearance, without duplicates
 	Wildcards  []string       // "*.example.com"
+	Named      []string       // of one that cannot be converted: all hosts and wildcards it answers, for some paths or ports only
 	Notes      []Note
 }
 

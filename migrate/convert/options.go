@@ -32,6 +32,8 @@ type Options struct {
 	MaxRoutes   int   // hosts of one project; default 2,000,000
 	MaxWork     int64 // steps spent on one project, patterns and shadows together; default 1,000,000,000, some seconds at worst
 	MaxExamples int   // entries kept in a report for each class and reason; default 5
+
+	Brief bool // say of an entry that has routes only what it answers: no Why, and no Notes but of shadows
 }
 
 // withDefaults reports every fault at once.

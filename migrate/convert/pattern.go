@@ -57,13 +57,20 @@ func (c *Converter) understand(f Filter) (Entry, understood) {
 	}
 	w := walker{options: &c.options, chars: &c.chars}
 	w.walk(&rest{re: tree}, state{})
+	whole := w.reason == ""
 	w.settle()
 	u := understood{tree: tree, steps: w.steps, cost: c.cost(f.Pattern, w.steps), hosts: w.hosts, wilds: w.wilds}
 	if w.reason != "" {
 		e.refuse(w.reason, -1, "%s", w.why)
+		if whole {
+			e.Named = w.named()
+		}
 		return e, u
 	}
 	e.fill(&w, tree)
+	if c.options.Brief {
+		e.Why, e.Notes = "", nil
+	}
 	return e, u
 }
 
@@ -152,6 +159,17 @@ func advice(fault *syntax.Error) string {
 		return "back-references are not supported; list the hosts instead: "
 	}
 	return string(fault.Code) + ": "
+}
+
+// named are the hosts and wildcards that were found.
+func (w *walker) named() (names []string) {
+	for _, h := range w.hosts {
+		names = append(names, string(h.host))
+	}
+	for _, h := range w.wilds {
+		names = append(names, "*."+string(h.parent))
+	}
+	return names
 }
 
 // fill makes e of what the walk found.

@@ -18,14 +18,28 @@ type Project struct {
 	wilds     []wildClaim
 	opaques   []opaque
 	shapes    shapes
-	kept      int   // instructions of opaques
-	work      int64 // steps, but for the simulator's
-	sim       simulator
+	one       [1]hostReading // of the entry that is being added, if it has just one host
+	dots      struct {
+		length  int
+		offsets string
+	}
+	left, leftWilds []int // of the entry that is being added: what no earlier one has
+
+	kept int   // instructions of opaques
+	work int64 // steps, but for the simulator's
+	sim  simulator
 }
 
 // Project begins a table.
-func (c *Converter) Project() *Project {
-	return &Project{converter: c, hosts: map[hostkey.Host]claim{}, shapes: shapes{}, sim: simulator{subject: c.options.Subject}}
+func (c *Converter) Project() *Project { return c.ProjectOf(0) }
+
+// ProjectOf begins a table of about so many hosts.
+func (c *Converter) ProjectOf(hosts int) *Project {
+	hosts = max(0, min(hosts, c.options.MaxRoutes))
+	return &Project{
+		converter: c, hosts: make(map[hostkey.Host]claim, hosts), loose: looseClaims{expect: hosts}, shapes: shapes{},
+		sim: simulator{subject: c.options.Subject},
+	}
 }
 
 // Add says what the next filter means behind those added before. Filters are added in the order of the table, Index
@@ -91,31 +105,37 @@ func (p *Project) keep(e *Entry, u understood) {
 // place compares an entry with those before it, and claims what is left.
 func (p *Project) place(e *Entry, u *understood) {
 	first := -1
-	var left, leftWilds []int
-	sort := func(to *[]int, i int, taken *claim) {
-		switch {
-		case taken == nil:
-			*to = append(*to, i)
-		case first < 0 || taken.entry < first:
-			first = taken.entry
+	earlier := func(by int) {
+		if first < 0 || by < first {
+			first = by
 		}
 	}
+	left, leftWilds := p.left[:0], p.leftWilds[:0]
 	for i := range u.hosts {
-		taken, v := p.judgeHost(e, &u.hosts[i])
-		if v.reason != "" {
+		by, taken, v := p.judgeHost(e, &u.hosts[i])
+		switch {
+		case v.reason != "":
 			p.refuse(e, u, v)
 			return
+		case taken:
+			earlier(by)
+		default:
+			left = append(left, i)
 		}
-		sort(&left, i, taken)
 	}
 	for i := range u.wilds {
-		taken, v := p.judgeWild(e, &u.wilds[i])
-		if v.reason != "" {
+		by, taken, v := p.judgeWild(e, &u.wilds[i])
+		switch {
+		case v.reason != "":
 			p.refuse(e, u, v)
 			return
+		case taken:
+			earlier(by)
+		default:
+			leftWilds = append(leftWilds, i)
 		}
-		sort(&leftWilds, i, taken)
 	}
+	p.left, p.leftWilds = left, leftWilds
 	if len(p.hosts)+len(p.wilds)+len(left)+len(u.wilds) > p.converter.options.MaxRoutes {
 		p.refuse(e, u, verdict{ReasonLimit, -1, fmt.Sprintf("the table stands for more than %d hosts (Options.MaxRoutes)", p.converter.options.MaxRoutes)})
 		return
@@ -138,12 +158,12 @@ func (p *Project) refuse(e *Entry, u *understood, v verdict) {
 }
 
 // judgeHost finds the earlier entry that answers a host for sure, or why that cannot be known.
-func (p *Project) judgeHost(e *Entry, h *hostReading) (*claim, verdict) {
+func (p *Project) judgeHost(e *Entry, h *hostReading) (by int, taken bool, _ verdict) {
 	if c, ok := p.hosts[h.host]; ok {
 		if c.hash != e.ScriptHash && h.answers.full&^c.answers.full&withAnyPort != 0 {
-			return nil, verdict{ReasonPort, c.entry, fmt.Sprintf("entry %d answers %s without a port, and this one with any; a route has no port: remove one of them", c.entry, h.host)}
+			return 0, false, verdict{ReasonPort, c.entry, fmt.Sprintf("entry %d answers %s without a port, and this one with any; a route has no port: remove one of them", c.entry, h.host)}
 		}
-		return &c, verdict{}
+		return c.entry, true, verdict{}
 	}
 	loose, found, steps := p.loose.find(spelled(h.host))
 	p.work += steps
@@ -152,33 +172,36 @@ func (p *Project) judgeHost(e *Entry, h *hostReading) (*claim, verdict) {
 		p.work += int64(len(h.host))
 		meant, loosely := v.wild.takes(string(h.host))
 		if meant {
-			return &v.claim, verdict{}
+			return v.entry, true, verdict{}
 		}
 		if loosely && (!found || v.entry < loose.entry) {
 			loose, found = v.claim, true
 		}
 	}
 	if found && loose.hash != e.ScriptHash {
-		return nil, verdict{ReasonLooseConflict, loose.entry, fmt.Sprintf("the old table answers %s by entry %d, whose unescaped dots match it; escape them there, or say which of the two is meant", h.host, loose.entry)}
+		return 0, false, verdict{ReasonLooseConflict, loose.entry, fmt.Sprintf("the old table answers %s by entry %d, whose unescaped dots match it; escape them there, or say which of the two is meant", h.host, loose.entry)}
 	}
-	return nil, p.unproven(e, string(h.host), func(s *simulator) bool { return s.host(h.host) })
+	if len(p.opaques) == 0 && p.Work() <= p.converter.options.MaxWork {
+		return 0, false, verdict{}
+	}
+	return 0, false, p.unproven(e, string(h.host), func(s *simulator) bool { return s.host(h.host) })
 }
 
-func (p *Project) judgeWild(e *Entry, w *wildReading) (*claim, verdict) {
+func (p *Project) judgeWild(e *Entry, w *wildReading) (by int, taken bool, _ verdict) {
 	for i := range p.wilds {
 		v := &p.wilds[i]
 		p.work += int64(len(w.parent))
 		switch r := v.wild.before(w, p.converter.chars.host); {
 		case r == shadows:
-			return &v.claim, verdict{}
+			return v.entry, true, verdict{}
 		case r == overlaps && v.hash == e.ScriptHash && v.wild.parent == w.parent:
 			w.widens = true
-			return &v.claim, verdict{} // one record answers for both
+			return v.entry, true, verdict{} // one record answers for both
 		case r == overlaps && v.hash != e.ScriptHash:
-			return nil, verdict{ReasonOverlap, v.entry, fmt.Sprintf("entry %d answers some hosts of *.%s and leaves others; wildcards cannot be divided so: list the hosts of one of them", v.entry, w.parent)}
+			return 0, false, verdict{ReasonOverlap, v.entry, fmt.Sprintf("entry %d answers some hosts of *.%s and leaves others; wildcards cannot be divided so: list the hosts of one of them", v.entry, w.parent)}
 		}
 	}
-	return nil, p.unproven(e, "*."+string(w.parent), func(s *simulator) bool { return s.below(w.parent, p.converter.chars.host) })
+	return 0, false, p.unproven(e, "*."+string(w.parent), func(s *simulator) bool { return s.below(w.parent, p.converter.chars.host) })
 }
 
 // unproven asks the entries that stay with the old table whether they could answer what is named.

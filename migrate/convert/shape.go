@@ -69,7 +69,7 @@ func (p *Project) understand(f Filter) (Entry, understood) {
 	if !s.sound || err != nil || string(host) != name || s.steps+stepsOfByte*len(name) > p.converter.options.MaxSteps {
 		return p.converter.understand(f)
 	}
-	return p.converter.shaped(f, s, host)
+	return p.shaped(f, s, host)
 }
 
 // learn asks what two hosts in the shape mean. Had it a host of its own beside the one put into it, that could be one of the
@@ -91,14 +91,39 @@ func (c *Converter) learn(tail string) *shape {
 }
 
 // shaped is what understand makes of a host in a sound shape.
-func (c *Converter) shaped(f Filter, s *shape, host hostkey.Host) (Entry, understood) {
-	e := Entry{Index: f.Index, Pattern: f.Pattern, ScriptHash: f.ScriptHash, By: -1, Class: Converted,
-		Hosts: []hostkey.Host{host}, Why: "it answers " + string(host)}
-	u := understood{shaped: true, cost: c.cost(f.Pattern, s.steps), hosts: []hostReading{{host: host, loose: dotsOf(string(host)), answers: s.answers}}}
+func (p *Project) shaped(f Filter, s *shape, host hostkey.Host) (Entry, understood) {
+	e := Entry{Index: f.Index, Pattern: f.Pattern, ScriptHash: f.ScriptHash, By: -1, Class: Converted, Hosts: []hostkey.Host{host}}
+	p.one[0] = hostReading{host: host, loose: p.dotsOf(string(host)), answers: s.answers} // nobody keeps it for longer than Add
+	u := understood{shaped: true, cost: p.converter.cost(f.Pattern, s.steps), hosts: p.one[:]}
+	if p.converter.options.Brief {
+		return e, u
+	}
+	e.Why = "it answers " + string(host)
 	if n := looseNote(u.hosts, nil); n.Kind != "" {
 		e.Notes = []Note{n}
 	}
 	return e, u
+}
+
+// dotsOf is dotsOf, which is nearly always what it was for the host before.
+func (p *Project) dotsOf(name string) string {
+	if len(name) != p.dots.length || !onlyDots(name, p.dots.offsets) {
+		p.dots.length, p.dots.offsets = len(name), dotsOf(name)
+	}
+	return p.dots.offsets
+}
+
+// onlyDots reports whether the dots of name are at the offsets and nowhere else.
+func onlyDots(name, offsets string) bool {
+	next := 0
+	for i := range len(offsets) {
+		at := int(offsets[i])
+		if at >= len(name) || name[at] != '.' || strings.IndexByte(name[next:at], '.') >= 0 {
+			return false
+		}
+		next = at + 1
+	}
+	return strings.IndexByte(name[next:], '.') < 0
 }
 
 // dotsOf returns the offsets of the dots, as a hostReading has them.

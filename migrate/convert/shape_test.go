@@ -29,15 +29,27 @@ func TestShapesChangeNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	brief, err := New(Options{Brief: true})
+	if err != nil {
+		t.Fatal(err)
+	}
 	shaped := 0
 	rapid.Check(t, func(t *rapid.T) {
-		fast, slow := c.Project(), c.Project()
+		fast, slow, short := c.Project(), c.Project(), brief.ProjectOf(rapid.IntRange(-1, 9).Draw(t, "expected"))
 		few := rapid.SliceOfN(rapid.SampledFrom(tails), 1, 3).Draw(t, "tails")
 		for i := range rapid.IntRange(3, 20).Draw(t, "n") {
 			f := Filter{Index: i, ScriptHash: rapid.SampledFrom([]string{"x", "y"}).Draw(t, "hash"),
 				Pattern: rapid.SampledFrom(heads).Draw(t, "head") + rapid.SampledFrom(names).Draw(t, "name") + rapid.SampledFrom(few).Draw(t, "tail")}
-			if diff := cmp.Diff(withoutShapes(slow, f), fast.Add(f)); diff != "" {
+			e := fast.Add(f)
+			if diff := cmp.Diff(withoutShapes(slow, f), e); diff != "" {
 				t.Fatalf("%q: by tree (-), by shape (+):\n%s", f.Pattern, diff)
+			}
+			told := short.Add(f)
+			if e.Class == Converted || e.Class == NeedsWildcard {
+				e.Why, e.Notes, told.Notes = "", nil, nil
+			}
+			if diff := cmp.Diff(e, told); diff != "" {
+				t.Fatalf("%q: at length (-), in brief (+):\n%s", f.Pattern, diff)
 			}
 		}
 		for _, s := range fast.shapes {

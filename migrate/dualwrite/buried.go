@@ -12,6 +12,33 @@ import (
 // with the host, which it would bring back to life otherwise.
 func BuriedName(h hostkey.Host, wildcard bool) string { return "!" + entryName(h, wildcard) }
 
+// PartName is how the index calls a host, or the hosts below it, of an imported entry that names it for some paths or ports only.
+func PartName(h hostkey.Host, wildcard bool) string { return "?" + entryName(h, wildcard) }
+
+// Buried returns the script_hash of the buried entry that names a host or wildcard.
+func (e *Editor) Buried(h hostkey.Host, wildcard bool) (scriptHash string, ok bool, err error) {
+	no, err := e.tx.TableHost(e.project, BuriedName(h, wildcard))
+	if errors.Is(err, store.ErrNotFound) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, err
+	}
+	pc, err := e.piece(no)
+	if errors.Is(err, store.ErrNotFound) { // an entry that was moved to the front may have left no piece
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, err
+	}
+	for _, f := range pc.filters {
+		if e.namesOf(f).has(h, wildcard) {
+			return f.ScriptHash, true, nil
+		}
+	}
+	return "", false, nil
+}
+
 // deleteBuried takes a host out of the buried entry that names it. It comes after the entry that answers the host is gone.
 func (e *Editor) deleteBuried(h hostkey.Host, wildcard bool) error {
 	no, err := e.tx.TableHost(e.project, BuriedName(h, wildcard))

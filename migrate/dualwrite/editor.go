@@ -14,23 +14,31 @@ import (
 
 // How a table is divided.
 const (
-	Imported   uint32 = 1 << 31 // number of the first imported piece
-	Tail       uint32 = 3 << 30 // number of the first piece of the tail
-	MaxFilters        = 256     // entries of a piece
+	Imported   uint32 = 1 << 31      // number of the first imported piece
+	Behind     uint32 = Tail - 1<<24 // number of the first piece behind the imported part
+	Tail       uint32 = 3 << 30      // number of the first piece of the tail
+	MaxFilters        = 256          // entries of a piece
 	// MaxPieceBytes bounds the text of a piece, whatever the patterns. A record of the store holds sixteen times that.
 	MaxPieceBytes = 1 << 20
 	// MaxRebuilt bounds a pattern of several hosts that was written anew, so that it is within every bound of whoever compiles it.
 	MaxRebuilt = 4 << 10
 )
 
+// Rules are what edits of all tables have in common.
+type Rules struct {
+	Converter *convert.Converter
+	Hasher    *hostkey.Hasher
+	Domain    string // the server's own
+}
+
 // Editor edits one project's table inside one Update. It reads a piece once and writes it once.
 type Editor struct {
 	tx      *store.Tx
-	conv    *convert.Converter
-	domain  string
+	rules   Rules
 	project store.ProjectNo
 	pieces  map[uint32]*piece
 	front   *piece // where the next host goes
+	behind  *piece // where the next one goes that stands behind the imported entries
 	tail    *piece // where the next wildcard goes
 }
 
@@ -42,9 +50,9 @@ type piece struct {
 	dirty   bool
 }
 
-// NewEditor begins edits of a project's table. domain is the server's own.
-func NewEditor(tx *store.Tx, conv *convert.Converter, domain string, p store.ProjectNo) *Editor {
-	return &Editor{tx: tx, conv: conv, domain: domain, project: p, pieces: map[uint32]*piece{}}
+// NewEditor begins edits of a project's table.
+func NewEditor(tx *store.Tx, r Rules, p store.ProjectNo) *Editor {
+	return &Editor{tx: tx, rules: r, project: p, pieces: map[uint32]*piece{}}
 }
 
 // Set makes a host, or the hosts below it, lead to what scriptHash names.
@@ -58,6 +66,11 @@ func (e *Editor) Set(h hostkey.Host, wildcard bool, scriptHash string) error {
 		return e.add(h, wildcard, scriptHash)
 	case pc.filters[at].ScriptHash == scriptHash:
 		return nil
+	}
+	if err := e.moved(h, wildcard, pc.filters[at].ScriptHash); err != nil {
+		return err
+	}
+	switch {
 	case names.len() == 1:
 		pc.bytes += len(scriptHash) - len(pc.filters[at].ScriptHash)
 		pc.filters[at].ScriptHash = scriptHash
@@ -77,6 +90,9 @@ func (e *Editor) Delete(h hostkey.Host, wildcard bool) error {
 		return err
 	}
 	if pc != nil {
+		if err := e.moved(h, wildcard, pc.filters[at].ScriptHash); err != nil {
+			return err
+		}
 		if err := e.takeOut(pc, at, names.without(h, wildcard)); err != nil {
 			return err
 		}
@@ -182,7 +198,7 @@ func (e *Editor) locate(h hostkey.Host, wildcard bool) (pc *piece, at int, of na
 }
 
 func (e *Editor) namesOf(f legacy.Filter) names {
-	entry := e.conv.Pattern(convert.Filter{Pattern: f.Pattern, ScriptHash: f.ScriptHash})
+	entry := e.rules.Converter.Pattern(convert.Filter{Pattern: f.Pattern, ScriptHash: f.ScriptHash})
 	n := names{hosts: entry.Hosts}
 	for _, w := range entry.Wildcards {
 		n.wilds = append(n.wilds, hostkey.Host(strings.TrimPrefix(w, "*.")))

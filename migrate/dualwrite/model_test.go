@@ -104,6 +104,8 @@ func TestTablesAnswerLikeTheAuthority(t *testing.T) {
 		for range rapid.IntRange(1, 25).Draw(t, "changes") {
 			w.apply(w.draw(t, m)...)
 			w.compare(m)
+			w.free(t, m)
+			w.compare(m)
 		}
 		w.check()
 	})
@@ -123,6 +125,27 @@ func (w *world) draw(t *rapid.T, m model) (rs []control.RouteChange) {
 		rs = append(rs, w.route(h, wild, &d))
 	}
 	return rs
+}
+
+// free takes a host away from a deployment, which it may lead to or not.
+func (w *world) free(t *rapid.T, m model) {
+	name := rapid.SampledFrom(modelNames).Draw(t, "freed")
+	h, wild := splitName(name)
+	d := rapid.SampledFrom(w.ds).Draw(t, "from").No
+	if rapid.Bool().Draw(t, "where it leads") {
+		d = m[name]
+	}
+	x := store.ImportedHost{Deployment: d, Key: hasher.Key(h), Wildcard: wild, Host: string(h)}
+	w.update(func(tx *store.Tx) error {
+		leads, err := w.writer.Leads(tx, w.p.No, x)
+		if err != nil || leads != (d != 0 && m[name] == d) {
+			return fmt.Errorf("%s leads to %d: %v, %w; it leads to %d", name, d, leads, err, m[name])
+		}
+		return w.writer.Free(t.Context(), tx, w.p.No, []store.ImportedHost{x})
+	})
+	if m[name] == d {
+		delete(m, name)
+	}
 }
 
 func (w *world) compare(m model) {
@@ -154,6 +177,7 @@ func TestBothSidesDecideAlike(t *testing.T) {
 		m := model{}
 		for range rapid.IntRange(1, 25).Draw(t, "changes") {
 			w.apply(w.draw(t, m)...)
+			w.free(t, m)
 			for _, h := range append(hostsOf(modelNames), asked...) {
 				a, _ := w.resolve(w.old, h)
 				b, _ := w.resolve(w.new, h)

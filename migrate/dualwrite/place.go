@@ -1,6 +1,7 @@
 package dualwrite
 
 import (
+	"errors"
 	"strings"
 
 	"berth/router/hostkey"
@@ -39,7 +40,7 @@ func (e *Editor) add(h hostkey.Host, wildcard bool, scriptHash string) error {
 // domain match hosts of other projects only, whose requests never come to this table. Those of a custom host may match
 // another one of the same project, which may have an entry or a wildcard behind this one.
 func (e *Editor) pattern(h hostkey.Host) string {
-	if strings.HasSuffix(string(h), "."+e.domain) {
+	if strings.HasSuffix(string(h), "."+e.rules.Domain) {
 		return legacy.Pattern(h)
 	}
 	return legacy.StrictPattern(h)
@@ -86,6 +87,43 @@ func (e *Editor) fresh(no uint32) *piece {
 	pc := &piece{no: no}
 	e.pieces[no] = pc
 	return pc
+}
+
+// SetBehind makes a host that has no entry lead to what scriptHash names wherever no imported entry answers.
+func (e *Editor) SetBehind(h hostkey.Host, scriptHash string) error {
+	if e.behind == nil {
+		if err := e.openBehind(); err != nil {
+			return err
+		}
+	}
+	f := legacy.Filter{Pattern: legacy.StrictPattern(h), ScriptHash: scriptHash}
+	if !e.behind.room(f) {
+		e.behind = e.fresh(e.behind.no + 1)
+	}
+	if e.behind.no >= Tail {
+		return errors.New("there are no more numbers for pieces behind the imported ones")
+	}
+	e.behind.insert(len(e.behind.filters), f)
+	return e.tx.SetTableHost(e.project, string(h), e.behind.no)
+}
+
+// openBehind finds the last piece of those behind the imported part.
+func (e *Editor) openBehind() error {
+	for c, err := range e.tx.AllTableChunks(e.project, Behind) {
+		if err != nil {
+			return err
+		}
+		if c.Project != e.project || c.No >= Tail {
+			break
+		}
+		if e.behind, err = e.keep(c); err != nil {
+			return err
+		}
+	}
+	if e.behind == nil {
+		e.behind = e.fresh(Behind)
+	}
+	return nil
 }
 
 func (e *Editor) addTail(parent hostkey.Host, scriptHash string) error {

@@ -46,7 +46,7 @@ func newWorld(t failer, deployments int, phases ...migrate.Phase) (*world, func(
 		t.Fatal(err)
 	}
 	w := &world{t: t, s: s}
-	if w.writer, err = New(control.RecordWriter(hasher), domain); err != nil {
+	if w.writer, err = New(control.RecordWriter(hasher), hasher, domain); err != nil {
 		t.Fatal(err)
 	}
 	if w.old, err = legacy.New(legacy.Deps{Store: s}, legacy.Options{Domain: domain, Parse: legacy.Once}); err != nil {

@@ -9,7 +9,8 @@
 //
 //   - The front, numbers below Imported, growing downwards: hosts that Berth was told of. They come first, so that no imported pattern
 //     shadows them; none of them is a wildcard, so they shadow nothing.
-//   - The imported part, in the order in which it came.
+//   - The imported part, in the order in which it came; behind it, from number Behind on, hosts that Berth served before and that an
+//     imported entry names for some paths only, so that it answers those paths as it did.
 //   - The tail, numbers from Tail on: wildcards that Berth was told of, so that every host of its own comes before them. A wildcard is
 //     put at the end, and those of its parents after it: the nearest parent answers.
 //
@@ -33,13 +34,15 @@ import (
 // Writer decorates a control.RouteWriter. It is safe for concurrent use.
 type Writer struct {
 	records control.RouteWriter
-	domain  string
-	conv    *convert.Converter
+	rules   Rules
 }
 
-// New returns a Writer that hands changes of records on to records. domain is the server's own.
-func New(records control.RouteWriter, domain string) (*Writer, error) {
+// New returns a Writer that hands changes of records, whose keys are of that hasher, on to records. domain is the server's own.
+func New(records control.RouteWriter, hasher *hostkey.Hasher, domain string) (*Writer, error) {
 	var faults []error
+	if hasher == nil {
+		faults = append(faults, errors.New("dualwrite: a hasher is required"))
+	}
 	if records == nil {
 		faults = append(faults, errors.New("dualwrite: a writer of records is required"))
 	}
@@ -50,7 +53,7 @@ func New(records control.RouteWriter, domain string) (*Writer, error) {
 	if err := errors.Join(append(faults, err)...); err != nil {
 		return nil, err
 	}
-	return &Writer{records: records, domain: domain, conv: conv}, nil
+	return &Writer{records: records, rules: Rules{Converter: conv, Hasher: hasher, Domain: domain}}, nil
 }
 
 // Apply writes a change. The phase is the one that this Update sees: a phase that changes in the same group of commits is in force for
@@ -92,9 +95,12 @@ func (e *Editor) change(r control.RouteChange) error {
 	return e.Set(r.Host, r.Wildcard, legacy.ScriptHash(d.UUID))
 }
 
+// Rules are those of its edits.
+func (w *Writer) Rules() Rules { return w.rules }
+
 // Edit begins edits of a project's table. They are complete only after Flush.
 func (w *Writer) Edit(tx *store.Tx, p store.ProjectNo) *Editor {
-	return NewEditor(tx, w.conv, w.domain, p)
+	return NewEditor(tx, w.rules, p)
 }
 
 // SetEntry makes a host of a project, or the hosts below it, lead to what scriptHash names, on the side of the tables alone.

@@ -30,7 +30,7 @@ func (w *world) service() *control.Service {
 	}
 	w.t.Cleanup(func() { _ = blobs.Close() })
 	s, err := control.New(control.Deps{
-		Store: w.s, Blobs: blobs, Hasher: hostkey.NewHasher(hostkey.Secret{1}), SealingKey: [32]byte{1}, UploadKey: [32]byte{2},
+		Store: w.s, Blobs: blobs, Hasher: hasher, SealingKey: [32]byte{1}, UploadKey: [32]byte{2},
 	}, control.Options{DataDir: dir, Domain: domain})
 	if err != nil {
 		w.t.Fatal(err)
@@ -70,7 +70,6 @@ func (w *world) site(t *rapid.T, name string) {
 func TestFilledTablesDecideAsTheControlPlane(t *testing.T) {
 	w := newWorld(t)
 	svc := w.service()
-	hasher := hostkey.NewHasher(hostkey.Secret{1})
 	writer := control.RecordWriter(hasher)
 	round := 0
 	rapid.Check(t, func(rt *rapid.T) {
@@ -95,7 +94,7 @@ func TestFilledTablesDecideAsTheControlPlane(t *testing.T) {
 			}
 			return nil
 		})
-		if r, err := Fill(t.Context(), w.s, w.m, svc.Hosts, Options{Domain: domain, Batch: 3}); err != nil || r.Added != len(all) {
+		if r, err := Fill(t.Context(), w.s, w.m, svc.Hosts, Options{Domain: domain, Hasher: hasher, Batch: 3}); err != nil || r.Added != len(all) {
 			rt.Fatalf("%+v %v", r, err)
 		}
 		records, err := hashed.New(w.s, hasher, hashed.Options{})

@@ -34,7 +34,7 @@ func TestDeletedHostsStayDeleted(t *testing.T) {
 	}
 	edit := func(fn func(*dualwrite.Editor) error) {
 		w.update(func(tx *store.Tx) error {
-			e := dualwrite.NewEditor(tx, conv, domain, p.No)
+			e := dualwrite.NewEditor(tx, dualwrite.Rules{Converter: conv, Hasher: hasher, Domain: domain}, p.No)
 			return errors.Join(fn(e), e.Flush())
 		})
 	}

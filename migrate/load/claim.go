@@ -50,7 +50,7 @@ func (c *claimer) take(h hostkey.Host, wildcard bool, target store.DeploymentNo)
 	case !errors.Is(err, store.ErrNotFound):
 		return refusal{}, err
 	case c.opts.NoDomains:
-		return refusal{Claimed, fmt.Sprintf("nobody holds %s: berth domain add %s --project %s", host, host, c.project.Name)}, nil
+		return refusal{Unowned, fmt.Sprintf("nobody holds %s, which answers 404 until somebody does: berth domain add %s --project %s", host, host, c.project.Name)}, nil
 	}
 	over, err := c.overlap(h, wildcard)
 	if err != nil || over != "" {

@@ -27,7 +27,7 @@ type FillReport struct {
 }
 
 // Fill gives every host that Berth serves, and that no table has, an entry: those that it served before it began to migrate. It comes after
-// Tables, whose entries stay as they are. When it returns without an error, Complete is true. It may be repeated.
+// Tables, whose entries stay as they are: what they answer, for all paths or some, Berth answers so from now on. When it returns without an error, Complete is true. It may be repeated.
 func Fill(ctx context.Context, s *store.Store, m *migrate.Machine, hosts Hosts, o Options) (FillReport, error) {
 	l, err := newLoader(s, m, o)
 	if err != nil {
@@ -51,7 +51,11 @@ func Fill(ctx context.Context, s *store.Store, m *migrate.Machine, hosts Hosts, 
 		if err := l.inPhase(tx); err != nil {
 			return err
 		}
-		return putState(tx, importState{Complete: true})
+		outcome, err := sumOutcomes(&tx.Reader)
+		if err != nil {
+			return err
+		}
+		return putState(tx, importState{Complete: true, Outcome: outcome})
 	})
 	return f.report, err
 }
@@ -100,7 +104,7 @@ func (f *filler) flush(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		e := dualwrite.NewEditor(tx, f.conv, f.opts.Domain, p.No)
+		e := f.editor(tx, p.No)
 		for _, h := range f.pending {
 			if err := f.add(tx, e, p, h); err != nil {
 				return fmt.Errorf("%s: %w", name(h.Host, h.Wildcard), err)
@@ -117,6 +121,12 @@ func (f *filler) flush(ctx context.Context) error {
 
 func (f *filler) add(tx *store.Tx, e *dualwrite.Editor, p store.Project, h control.HostRoute) error {
 	_, has, err := e.Get(h.Host, h.Wildcard)
+	if err != nil {
+		return err
+	}
+	if !has {
+		has, err = f.has(tx, p.No, dualwrite.BuriedName(h.Host, h.Wildcard)) // it leads somewhere, else the import had left the host out
+	}
 	if err != nil {
 		return err
 	}
@@ -137,7 +147,22 @@ func (f *filler) add(tx *store.Tx, e *dualwrite.Editor, p store.Project, h contr
 		return err
 	}
 	f.report.Added++
+	part, err := f.has(tx, p.No, dualwrite.PartName(h.Host, h.Wildcard))
+	if err != nil {
+		return err
+	}
+	if part && !h.Wildcard {
+		return e.SetBehind(h.Host, legacy.ScriptHash(d.UUID))
+	}
 	return e.Set(h.Host, h.Wildcard, legacy.ScriptHash(d.UUID))
+}
+
+func (f *filler) has(tx *store.Tx, p store.ProjectNo, name string) (bool, error) {
+	_, err := tx.TableHost(p, name)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // serves is the deployment that a host has by the control plane's own records; 0 is none.

@@ -20,8 +20,8 @@ import (
 func TestDeployments(t *testing.T) {
 	w := newWorld(t)
 	_, ds := w.project(1, "docs", 3)
-	w.load(dir(map[string]string{"docs.json": table(entry(legacy.Pattern("docs.pages.localhost"), "abc"))}), Options{})
-	if got := w.ask("docs.pages.localhost"); got != 0 {
+	w.load(dir(map[string]string{"docs.json": table(entry(legacy.Pattern("x.docs.pages.localhost"), "abc"))}), Options{})
+	if got := w.ask("x.docs.pages.localhost"); got != 0 {
 		t.Errorf("%d before the name is known", got)
 	}
 	text := "\ufeffscript_hash,deployment\r\n" +
@@ -30,7 +30,7 @@ func TestDeployments(t *testing.T) {
 		`"ghi", "` + ds[2].UUID.String() + `"` + "\n" +
 		"lost,ffffffff-0000-4000-8000-000000000000\nabc\n,x\nabc,zzz\n{\"script_hash\":1}\n" + `{"script_hash":"a","deployment":"b","c":1}` + "\n" +
 		strings.Repeat("y", 2000) + "\n" + strings.Repeat("n", 900) + "," + ds[2].UUID.String()
-	o := Options{Domain: domain, Batch: 2, MaxLine: 1000}
+	o := Options{Domain: domain, Hasher: hasher, Batch: 2, MaxLine: 1000}
 	r, err := Deployments(t.Context(), w.s, w.m, "names.csv", strings.NewReader(text), o)
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ func TestDeployments(t *testing.T) {
 			t.Errorf("problem %d: none says %q: %v", i, want, r.Problems)
 		}
 	}
-	if got := w.ask("docs.pages.localhost"); got != ds[0].No {
+	if got := w.ask("x.docs.pages.localhost"); got != ds[0].No {
 		t.Errorf("%d once the name is known, want %d", got, ds[0].No)
 	}
 	revision := w.revision()
@@ -56,7 +56,7 @@ func TestDeployments(t *testing.T) {
 		t.Errorf("again: %+v, %v", r, err)
 	}
 	r, err = Deployments(t.Context(), w.s, w.m, "names.csv", strings.NewReader("abc,"+ds[1].UUID.String()), o)
-	if err != nil || r.Changed != 1 || w.ask("docs.pages.localhost") != ds[1].No {
+	if err != nil || r.Changed != 1 || w.ask("x.docs.pages.localhost") != ds[1].No {
 		t.Errorf("changed: %+v, %v", r, err)
 	}
 	if _, err := Deployments(t.Context(), w.s, w.m, "names.csv", failing(""), o); !errors.Is(err, errDisk) {
@@ -92,7 +92,7 @@ func TestFill(t *testing.T) {
 		host("pending.example.org", false, shop, sd[0].No),
 		host("deleted.pages.localhost", false, store.Project{No: 99}, 1),
 	)
-	r, err := Fill(t.Context(), w.s, w.m, hosts, Options{Domain: domain, Batch: 2})
+	r, err := Fill(t.Context(), w.s, w.m, hosts, Options{Domain: domain, Hasher: hasher, Batch: 2})
 	if diff := cmp.Diff(FillReport{Hosts: 8, Added: 4, Had: 1, Gone: 3}, r); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}
@@ -107,7 +107,7 @@ func TestFill(t *testing.T) {
 	if done, err := Complete(&w.s.Reader); !done || err != nil {
 		t.Errorf("not complete after it was filled: %v %v", done, err)
 	}
-	if r, err := Fill(t.Context(), w.s, w.m, hosts, Options{Domain: domain}); err != nil || r.Added != 0 {
+	if r, err := Fill(t.Context(), w.s, w.m, hosts, Options{Domain: domain, Hasher: hasher}); err != nil || r.Added != 0 {
 		t.Errorf("again: %+v %v", r, err)
 	}
 }
@@ -135,7 +135,7 @@ func TestNginx(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := Nginx(t.Context(), w.s, w.m, c, Options{Domain: domain})
+	r, err := Nginx(t.Context(), w.s, w.m, c, Options{Domain: domain, Hasher: hasher})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestNginx(t *testing.T) {
 	if r.Hosts != 5 || r.Domains != 5 || r.Unrelated != 2 {
 		t.Errorf("report %+v", r)
 	}
-	r, err = Nginx(t.Context(), w.s, w.m, c, Options{Domain: domain})
+	r, err = Nginx(t.Context(), w.s, w.m, c, Options{Domain: domain, Hasher: hasher})
 	if err != nil || r.Hosts != 0 || r.Same != 5 {
 		t.Errorf("again: %+v %v", r, err)
 	}
@@ -174,7 +174,7 @@ func TestOptions(t *testing.T) {
 			t.Errorf("error %v says nothing of %s", err, want)
 		}
 	}
-	if _, err := Tables(context.Background(), nil, nil, dir(nil), Options{Domain: domain}); err == nil {
+	if _, err := Tables(context.Background(), nil, nil, dir(nil), Options{Domain: domain, Hasher: hasher}); err == nil {
 		t.Error("no store is no error")
 	}
 }

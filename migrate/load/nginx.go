@@ -105,7 +105,7 @@ func (n *nginxLoad) entry(tx *store.Tx, editors map[store.ProjectNo]*dualwrite.E
 		return nil
 	}
 	if editors[p.No] == nil {
-		editors[p.No] = dualwrite.NewEditor(tx, n.conv, n.opts.Domain, p.No)
+		editors[p.No] = n.editor(tx, p.No)
 	}
 	for _, h := range x.Hosts {
 		if err := n.host(tx, editors[p.No], x, p, d, h, false); err != nil {
@@ -163,6 +163,10 @@ func (n *nginxLoad) host(tx *store.Tx, e *dualwrite.Editor, x *nginx.Entry, p st
 		}
 		return nil
 	}
+	was, err := servesNow(tx, n.opts.Domain, p, h, wildcard)
+	if err != nil {
+		return err
+	}
 	c := claimer{tx: tx, opts: &n.opts, project: &p}
 	refusal, err := c.take(h, wildcard, d.No)
 	if err != nil {
@@ -176,6 +180,12 @@ func (n *nginxLoad) host(tx *store.Tx, e *dualwrite.Editor, x *nginx.Entry, p st
 	if c.moved != "" {
 		n.problem(Moved, x.Position, "%s", c.moved)
 	}
+	if was != 0 && was != d.No {
+		n.problem(Replaced, x.Position, "%s served another deployment of project %s, and serves %s now", name(h, wildcard), p.Name, d.UUID)
+	}
 	n.report.Hosts++
+	if err := pointed(tx, &n.rules, p, h, wildcard, target{d.No, [4]byte(d.UUID[:4])}); err != nil {
+		return err
+	}
 	return e.Set(h, wildcard, legacy.ScriptHash(d.UUID))
 }

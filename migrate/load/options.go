@@ -35,13 +35,15 @@ import (
 
 	"berth/migrate"
 	"berth/migrate/convert"
+	"berth/migrate/dualwrite"
 	"berth/router/hostkey"
 	"berth/store"
 )
 
-// Options of an import. Domain must be given; 0 stands for the default.
+// Options of an import. Domain and Hasher must be given; 0 stands for the default.
 type Options struct {
 	Domain string // the server's own
+	Hasher *hostkey.Hasher
 	Who    string // for the migration's log
 	Why    string
 
@@ -63,6 +65,9 @@ func (o *Options) prepare() error {
 	var faults []error
 	if h, err := hostkey.Canonical(o.Domain); err != nil || string(h) != o.Domain {
 		faults = append(faults, fmt.Errorf("load: Domain %q is not a canonical host", o.Domain))
+	}
+	if o.Hasher == nil {
+		faults = append(faults, errors.New("load: no Hasher"))
 	}
 	for _, n := range []struct {
 		name string
@@ -90,6 +95,7 @@ type loader struct {
 	machine *migrate.Machine
 	opts    Options
 	conv    *convert.Converter
+	rules   dualwrite.Rules
 	sum     Report
 }
 
@@ -104,7 +110,12 @@ func newLoader(s *store.Store, m *migrate.Machine, o Options) (*loader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load: %w", err)
 	}
-	return &loader{store: s, machine: m, opts: o, conv: conv}, nil
+	rules := dualwrite.Rules{Converter: conv, Hasher: o.Hasher, Domain: o.Domain}
+	return &loader{store: s, machine: m, opts: o, conv: conv, rules: rules}, nil
+}
+
+func (l *loader) editor(tx *store.Tx, p store.ProjectNo) *dualwrite.Editor {
+	return dualwrite.NewEditor(tx, l.rules, p)
 }
 
 // Tables loads every table of a source. What is wrong with one of them is in the report and does not keep the others; an error

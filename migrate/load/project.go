@@ -27,7 +27,7 @@ type job struct {
 type item struct {
 	filter convert.Filter
 	entry  convert.Entry
-	target store.DeploymentNo // zero if there is none
+	target target
 }
 
 func (l *loader) project(ctx context.Context, t Table) (ProjectReport, error) {
@@ -63,7 +63,10 @@ func (l *loader) project(ctx context.Context, t Table) (ProjectReport, error) {
 		return failed(Changed, "another table of the project was loaded before; change single hosts with berth domain and berth deployment")
 	case found && j.at.Done:
 		rep.Unchanged = true
-		return rep, nil
+		if j.targets, err = scanTargets(&l.store.Reader, j.project.No, 0); err == nil {
+			err = j.staying(ctx)
+		}
+		return rep, err
 	case !found:
 		j.at = progress{Digest: digest, Piece: dualwrite.Imported}
 	}
@@ -142,7 +145,8 @@ func (j *job) batch(ctx context.Context, items []item, next int, last bool) erro
 		if err := w.flush(); err != nil {
 			return err
 		}
-		after = progress{Digest: j.at.Digest, Next: next, Piece: w.no, Done: last}
+		after = progress{Digest: j.at.Digest, Next: next, Piece: w.no, Done: last, Outcome: j.at.Outcome}
+		after.Outcome.add(w.outcome)
 		return putDocument(tx, progressName(p.No), after)
 	})
 	if err == nil {

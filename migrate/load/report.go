@@ -21,6 +21,10 @@ const (
 	Claimed      Class = "claimed"    // hosts that another project has
 	Moved        Class = "moved"      // a domain that serves what neither production nor a branch does
 	Known        Class = "known"      // hosts that have an entry of Berth's
+	Replaced     Class = "replaced"   // hosts that Berth served something else at: now they serve what the table says
+	Stays        Class = "stays"      // hosts that Berth goes on serving, because their entries answer nobody
+	Unowned      Class = "unowned"    // custom hosts without a project: they answer 404 until somebody adds them
+	Part         Class = "part"       // hosts that an entry answers for some paths only; Berth answers the others
 	BadLine      Class = "line"       // a line of another file that says nothing
 )
 

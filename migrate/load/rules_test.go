@@ -42,7 +42,7 @@ func TestClaims(t *testing.T) {
 	w = newWorld(t)
 	w.project(1, "docs", 1)
 	r = w.load(dir(map[string]string{"docs.json": table(entry(legacy.Pattern("free.example.net"), "x"))}), Options{NoDomains: true})
-	wantProblem(t, r, "claimed", "berth domain add free.example.net --project docs")
+	wantProblem(t, r, "unowned", "berth domain add free.example.net --project docs")
 }
 
 func TestPhases(t *testing.T) {
@@ -58,7 +58,7 @@ func TestPhases(t *testing.T) {
 		}
 		w.project(1, "late-"+string(to), 1)
 		late := dir(map[string]string{"late-" + string(to) + ".json": table()})
-		_, err := Tables(t.Context(), w.s, w.m, late, Options{Domain: domain})
+		_, err := Tables(t.Context(), w.s, w.m, late, Options{Domain: domain, Hasher: hasher})
 		if to == migrate.DualWrite {
 			if err != nil {
 				t.Errorf("in %s: %v", to, err)
@@ -75,7 +75,7 @@ func TestTwoImportsAtOnce(t *testing.T) {
 	p, _ := w.project(1, "docs", 1)
 	one := table(entry(legacy.Pattern("docs.pages.localhost"), "x"), entry(legacy.Pattern("a.docs.pages.localhost"), "x"))
 	src := func() Source { return dir(map[string]string{"docs.json": one}) }
-	l, err := newLoader(w.s, w.m, Options{Domain: domain, Batch: 1})
+	l, err := newLoader(w.s, w.m, Options{Domain: domain, Hasher: hasher, Batch: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"berth/store"
 )
@@ -16,7 +17,48 @@ const (
 
 // importState says whether every host that Berth served when the migration began has an entry.
 type importState struct {
-	Complete bool `json:"complete"`
+	Complete bool    `json:"complete"`
+	Outcome  Outcome `json:"outcome,omitzero"`
+}
+
+// Outcome is what an import did to hosts that were served before it, and what it could not do.
+type Outcome struct {
+	Replaced  int    `json:"replaced,omitempty"`   // hosts that serve what their table says, and something else than before
+	Stays     int    `json:"stays,omitempty"`      // hosts that Berth goes on serving, because their entries answer nobody
+	Part      int    `json:"part,omitempty"`       // hosts that an entry answers for some paths, and Berth for the others
+	Unowned   int    `json:"unowned,omitempty"`    // custom hosts that answer 404, because no project has them
+	UnownedBy string `json:"unowned_by,omitempty"` // the first of those, with spaces between them
+	Opaque    int    `json:"opaque,omitempty"`     // entries of which it is not known which hosts they answer
+}
+
+const maxUnowned = 20
+
+func (o *Outcome) add(p Outcome) {
+	o.Replaced, o.Stays, o.Part, o.Unowned, o.Opaque = o.Replaced+p.Replaced, o.Stays+p.Stays, o.Part+p.Part, o.Unowned+p.Unowned, o.Opaque+p.Opaque
+	hosts := strings.Fields(o.UnownedBy + " " + p.UnownedBy)
+	o.UnownedBy = strings.Join(hosts[:min(len(hosts), maxUnowned)], " ")
+}
+
+// LoadOutcome sums up the tables that were loaded, once Complete is true.
+func LoadOutcome(r *store.Reader) (Outcome, error) {
+	var s importState
+	_, err := getDocument(r, stateDocument, &s)
+	return s.Outcome, err
+}
+
+// sumOutcomes is what a complete import came to.
+func sumOutcomes(r *store.Reader) (sum Outcome, err error) {
+	for d, err := range r.Documents(projectsPrefix, "") {
+		var p progress
+		if err == nil {
+			err = json.Unmarshal(d.Value, &p)
+		}
+		if err != nil {
+			return sum, fmt.Errorf("read document %s: %w", d.Name, err)
+		}
+		sum.add(p.Outcome)
+	}
+	return sum, nil
 }
 
 func putState(tx *store.Tx, s importState) error { return putDocument(tx, stateDocument, s) }
@@ -35,6 +77,8 @@ type progress struct {
 	Next   int    `json:"next"`   // entry
 	Piece  uint32 `json:"piece"`  // the next one's number
 	Done   bool   `json:"done"`
+
+	Outcome Outcome `json:"outcome,omitzero"` // so far
 }
 
 func progressName(p store.ProjectNo) string { return fmt.Sprintf("%s%08x", projectsPrefix, uint32(p)) }

@@ -84,7 +84,7 @@ func TestTables(t *testing.T) {
 		t.Error("a refused table changed something")
 	}
 	// What was imported can be edited: nothing comes up from behind it.
-	writer, err := dualwrite.New(control.RecordWriter(hostkey.NewHasher(hostkey.Secret{1})), domain)
+	writer, err := dualwrite.New(control.RecordWriter(hasher), hasher, domain)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestNDJSON(t *testing.T) {
 	if w.ask("docs.pages.localhost") != dd[0].No || r.Projects != 1 {
 		t.Errorf("the good line is not loaded: %+v", r)
 	}
-	_, err := Tables(t.Context(), w.s, w.m, NDJSON("tables.ndjson", failing("\n"), 2000), Options{Domain: domain})
+	_, err := Tables(t.Context(), w.s, w.m, NDJSON("tables.ndjson", failing("\n"), 2000), Options{Domain: domain, Hasher: hasher})
 	if !errors.Is(err, errDisk) || !strings.Contains(err.Error(), "line 2") {
 		t.Errorf("a read that fails: %v", err)
 	}
@@ -208,7 +208,7 @@ func TestResume(t *testing.T) {
 				cancel()
 			}
 		})
-		_, err := Tables(ctx, w.s, w.m, src(), Options{Domain: domain, Batch: 300})
+		_, err := Tables(ctx, w.s, w.m, src(), Options{Domain: domain, Hasher: hasher, Batch: 300})
 		unhook()
 		if stop < 3 && !errors.Is(err, context.Canceled) {
 			t.Fatalf("stopped after batch %d: %v", stop, err)

@@ -19,61 +19,67 @@ const (
 type targets struct {
 	project store.ProjectNo
 	byUUID  map[store.UUID]store.DeploymentNo
-	mine    map[store.DeploymentNo]struct{}
+	mine    map[store.DeploymentNo][4]byte // how its ID begins
+}
+
+// target is a deployment of the project; the zero value is none.
+type target struct {
+	no    store.DeploymentNo
+	label [4]byte // how its ID begins: the label of its own host
 }
 
 // scanTargets reads the deployments of a project, if its table is long enough.
 func scanTargets(r *store.Reader, p store.ProjectNo, entries int) (*targets, error) {
-	t := &targets{project: p, byUUID: map[store.UUID]store.DeploymentNo{}, mine: map[store.DeploymentNo]struct{}{}}
+	t := &targets{project: p, byUUID: map[store.UUID]store.DeploymentNo{}, mine: map[store.DeploymentNo][4]byte{}}
 	if entries < fewEntries {
 		return t, nil
 	}
-	for d, err := range r.DeploymentsOf(p, 0) {
+	for d, err := range r.DeploymentIDs(p) {
 		if err != nil {
 			return nil, err
 		}
 		if len(t.byUUID) == mostTargets {
 			break
 		}
-		t.byUUID[d.UUID], t.mine[d.No] = d.No, struct{}{}
+		t.byUUID[d.UUID], t.mine[d.No] = d.No, [4]byte(d.UUID[:4])
 	}
 	return t, nil
 }
 
-// find answers like legacy.Target, with a number and the project alone; zero if there is no such deployment.
-func (t *targets) find(r *store.Reader, scriptHash string) (no store.DeploymentNo, of store.ProjectNo, err error) {
+// find answers like legacy.Target, with little of the deployment and its project; zero if there is no such deployment.
+func (t *targets) find(r *store.Reader, scriptHash string) (to target, of store.ProjectNo, err error) {
 	var id store.UUID
 	if len(scriptHash) == 2*len(id) {
 		if _, err := hex.Decode(id[:], []byte(scriptHash)); err == nil && hex.EncodeToString(id[:]) == scriptHash {
 			if no, ok := t.byUUID[id]; ok {
-				return no, t.project, nil
+				return target{no, [4]byte(id[:4])}, t.project, nil
 			}
 		}
 	} else if no, err := r.Pipeline(scriptHash); err == nil {
-		if _, ok := t.mine[no]; ok {
-			return no, t.project, nil
+		if label, ok := t.mine[no]; ok {
+			return target{no, label}, t.project, nil
 		}
 	} else if errors.Is(err, store.ErrNotFound) {
-		return 0, 0, nil
+		return target{}, 0, nil
 	}
 	d, err := legacy.Target(r, scriptHash)
 	if errors.Is(err, store.ErrNotFound) {
-		return 0, 0, nil
+		return target{}, 0, nil
 	}
-	return d.No, d.Project, err
+	return target{d.No, [4]byte(d.UUID[:4])}, d.Project, err
 }
 
 // target finds an entry's deployment, and reports one that names none of the project's.
-func (j *job) target(f *convert.Filter) (store.DeploymentNo, error) {
-	no, of, err := j.targets.find(&j.store.Reader, f.ScriptHash)
+func (j *job) target(f *convert.Filter) (target, error) {
+	to, of, err := j.targets.find(&j.store.Reader, f.ScriptHash)
 	switch {
 	case err != nil:
-		return 0, err
-	case no == 0:
+		return target{}, err
+	case to.no == 0:
 		j.problem(Dangling, f, "script_hash %q names no deployment: the entry answers nobody until --deployments says which it is", clip(f.ScriptHash))
 	case of != j.project.No:
 		j.problem(Dangling, f, "script_hash %q names a deployment of another project: the entry answers nobody", clip(f.ScriptHash))
-		return 0, nil
+		return target{}, nil
 	}
-	return no, nil
+	return to, nil
 }

@@ -24,6 +24,8 @@ import (
 
 const domain = "pages.localhost"
 
+var hasher = hostkey.NewHasher(hostkey.Secret{1})
+
 type world struct {
 	t   testing.TB
 	s   *store.Store
@@ -96,7 +98,7 @@ func (w *world) ask(h hostkey.Host) store.DeploymentNo {
 
 func (w *world) load(src Source, o Options) Report {
 	w.t.Helper()
-	o.Domain, o.Who = domain, "test"
+	o.Domain, o.Hasher, o.Who = domain, hasher, "test"
 	r, err := Tables(w.t.Context(), w.s, w.m, src, o)
 	if err != nil {
 		w.t.Fatal(err)

@@ -21,6 +21,7 @@ type writer struct {
 	bytes   int
 	names   []string // of the piece
 	edited  bool     // Berth has written entries of its own
+	outcome Outcome  // of the batch
 }
 
 func (j *job) newWriter(tx *store.Tx, p store.Project) (*writer, error) {
@@ -32,7 +33,7 @@ func (j *job) newWriter(tx *store.Tx, p store.Project) (*writer, error) {
 		w.edited = c.No < dualwrite.Imported
 		break
 	}
-	for c, err := range tx.AllTableChunks(p.No, dualwrite.Tail) {
+	for c, err := range tx.AllTableChunks(p.No, dualwrite.Behind) {
 		if err != nil {
 			return nil, err
 		}
@@ -49,7 +50,7 @@ func (w *writer) item(it *item) error {
 	case convert.Shadowed:
 		return nil
 	case convert.CannotConvert:
-		return w.buried(it, f)
+		return w.unproven(it, f)
 	}
 	var hosts, wilds []hostkey.Host
 	var names []string
@@ -62,11 +63,12 @@ func (w *writer) item(it *item) error {
 		if err != nil {
 			return err
 		}
-		rebuild = rebuild || !ok
-		if ok {
-			*into, names = append(*into, h), append(names, name(h, wildcard))
+		if !ok {
+			rebuild = true
+			return nil
 		}
-		return nil
+		*into, names = append(*into, h), append(names, name(h, wildcard))
+		return pointed(w.tx, &w.rules, w.p, h, wildcard, it.target)
 	}
 	for _, h := range it.entry.Hosts {
 		if err := keep(h, false, &hosts); err != nil {
@@ -140,7 +142,7 @@ func (w *writer) flush() error {
 	if len(w.filters) == 0 {
 		return nil
 	}
-	if w.no >= dualwrite.Tail {
+	if w.no >= dualwrite.Behind {
 		return errors.New("the table has more pieces than there are numbers for")
 	}
 	if err := w.tx.PutTableChunk(store.TableChunk{Project: w.p.No, No: w.no, JSON: legacy.AppendChunk(nil, w.filters)}); err != nil {
@@ -156,7 +158,8 @@ func (w *writer) flush() error {
 	return nil
 }
 
-// mayHave says whether the project may have an entry for a host, and gives it a custom host that nobody has.
+// mayHave says whether the project may have an entry for a host, and gives it a custom host that nobody has. What Berth served there before
+// makes way for an entry that leads somewhere, as the old design answered by that, and for no other.
 func (w *writer) mayHave(it *item, h hostkey.Host, wildcard bool) (bool, error) {
 	if w.edited {
 		_, err := w.tx.TableHost(w.p.No, name(h, wildcard))
@@ -168,8 +171,20 @@ func (w *writer) mayHave(it *item, h hostkey.Host, wildcard bool) (bool, error) 
 			return false, err
 		}
 	}
+	was, err := w.served(it, h, wildcard)
+	if err != nil {
+		return false, err
+	}
+	if ok, err := w.claim(it, h, wildcard); !ok || err != nil {
+		return false, err
+	}
+	return w.decides(it, h, wildcard, was)
+}
+
+// claim gives the project a custom host that nobody has, and reports why it cannot have a host.
+func (w *writer) claim(it *item, h hostkey.Host, wildcard bool) (bool, error) {
 	c := claimer{tx: w.tx, opts: &w.opts, project: &w.p}
-	refusal, err := c.take(h, wildcard, it.target)
+	refusal, err := c.take(h, wildcard, it.target.no)
 	if err != nil {
 		return false, err
 	}
@@ -177,9 +192,12 @@ func (w *writer) mayHave(it *item, h hostkey.Host, wildcard bool) (bool, error) 
 	if c.moved != "" {
 		w.problem(Moved, &it.filter, "%s", c.moved)
 	}
-	if refusal.text != "" {
-		w.problem(refusal.class, &it.filter, "%s; it is left out here", refusal.text)
-		return false, nil
+	if refusal.text == "" {
+		return true, nil
 	}
-	return true, nil
+	w.problem(refusal.class, &it.filter, "%s; it is left out here", refusal.text)
+	if refusal.class == Unowned {
+		w.outcome.add(Outcome{Unowned: 1, UnownedBy: name(h, wildcard)})
+	}
+	return false, nil
 }

@@ -1,13 +1,15 @@
 package tables
 
 import (
+	"cmp"
 	"encoding/hex"
+	"slices"
 
 	"berth/router/legacy"
 	"berth/store"
 )
 
-// Reading the deployments of a project in their order costs a tenth of a point read for each, and takes 32 bytes for each of them.
+// Reading the deployments of a project in their order costs a tenth of a point read for each, and takes some 70 bytes for each of them.
 const (
 	fewLines       = 32        // pieces of fewer lines are not worth it
 	mostDeployment = 4_000_000 // nor are projects of more than this, of which the rest is read one by one
@@ -17,52 +19,55 @@ const (
 type deployments struct {
 	project store.ProjectNo
 	scanned bool
+	ids     []store.DeploymentID // newest first
 	byUUID  map[store.UUID]store.DeploymentNo
-	byNo    map[store.DeploymentNo]store.UUID
 }
 
 func newDeployments(p store.ProjectNo) *deployments { return &deployments{project: p} }
+
+// prepare reads what will be asked for, if a piece of so many lines is worth it.
+func (d *deployments) prepare(rd *store.Reader, lines int) error {
+	if d.scanned || lines < fewLines {
+		return nil
+	}
+	d.scanned = true
+	for x, err := range rd.DeploymentIDs(d.project) {
+		if err != nil {
+			return err
+		}
+		if len(d.ids) == mostDeployment {
+			break
+		}
+		d.ids = append(d.ids, x)
+	}
+	d.byUUID = make(map[store.UUID]store.DeploymentNo, len(d.ids))
+	for _, x := range d.ids {
+		d.byUUID[x.UUID] = x.No
+	}
+	return nil
+}
 
 // named returns what legacy.Target does, of which No, Project and UUID are sure to be set.
 //
 // What was scanned may be older than rd. A deployment that was deleted since is found all the same; its entries went from the
 // table in the same batch, and who writes a route looks at the table again.
-func (d *deployments) named(rd *store.Reader, hash string, lines int) (store.Deployment, error) {
-	if !d.scanned && lines >= fewLines {
-		if err := d.scan(rd); err != nil {
-			return store.Deployment{}, err
-		}
-	}
+func (d *deployments) named(rd *store.Reader, hash string) (store.Deployment, error) {
 	id, isUUID := parseUUID(hash)
 	if no, ok := d.byUUID[id]; isUUID && ok {
 		return store.Deployment{No: no, Project: d.project, UUID: id}, nil
 	}
-	if len(d.byNo) > 0 && !isUUID {
+	if len(d.ids) > 0 && !isUUID {
 		no, err := rd.Pipeline(hash)
 		if err != nil {
 			return store.Deployment{}, err
 		}
-		if id, ok := d.byNo[no]; ok {
-			return store.Deployment{No: no, Project: d.project, UUID: id}, nil
+		at, ok := slices.BinarySearchFunc(d.ids, no, func(x store.DeploymentID, no store.DeploymentNo) int { return cmp.Compare(no, x.No) })
+		if ok {
+			return store.Deployment{No: no, Project: d.project, UUID: d.ids[at].UUID}, nil
 		}
 		return rd.Deployment(no)
 	}
 	return legacy.Target(rd, hash)
-}
-
-func (d *deployments) scan(rd *store.Reader) error {
-	d.scanned = true
-	d.byUUID, d.byNo = map[store.UUID]store.DeploymentNo{}, map[store.DeploymentNo]store.UUID{}
-	for x, err := range rd.DeploymentsOf(d.project, 0) {
-		if err != nil {
-			return err
-		}
-		if len(d.byNo) == mostDeployment {
-			return nil
-		}
-		d.byUUID[x.UUID], d.byNo[x.No] = x.No, x.UUID
-	}
-	return nil
 }
 
 // parseUUID reads the name that Berth itself gives: the UUID in 32 lower-case hex digits.

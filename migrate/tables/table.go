@@ -15,16 +15,16 @@ import (
 type Table struct {
 	reader    *Reader
 	project   store.Project
-	missing   bool // no project has the number
-	converter Converter
-	next      int // index of the next entry
+	missing   bool      // no project has the number
+	converter Converter // nil before the first entry
+	next      int       // index of the next entry
 
 	deployments *deployments
 }
 
 // Table begins the table of a project; a project that does not exist makes every line a fault.
 func (r *Reader) Table(rd *store.Reader, no store.ProjectNo) (*Table, error) {
-	t := &Table{reader: r, converter: r.config.Convert(), deployments: newDeployments(no)}
+	t := &Table{reader: r, deployments: newDeployments(no)}
 	var err error
 	t.project, err = rd.Project(no)
 	if errors.Is(err, store.ErrNotFound) {
@@ -47,6 +47,9 @@ func (t *Table) Piece(rd *store.Reader, c store.TableChunk) (Piece, error) {
 	if t.missing {
 		p.Faults = []Fault{{Class: NoProject, Project: c.Project, Piece: c.No, Line: -1, Why: fmt.Sprintf("there is no project %d; delete its table", c.Project)}}
 		return p, nil
+	}
+	if err := t.deployments.prepare(rd, len(p.Lines)); err != nil {
+		return Piece{}, fmt.Errorf("deployments of project %d: %w", c.Project, err)
 	}
 	p.Routes = make([]Route, 0, len(p.Lines))
 	for i := range p.Lines {
@@ -71,7 +74,7 @@ func (t *Table) line(rd *store.Reader, p *Piece, i int) error {
 	case e.Routes() == 0:
 		return nil // an earlier entry answers
 	}
-	d, err := t.deployments.named(rd, l.ScriptHash, len(p.Lines))
+	d, err := t.deployments.named(rd, l.ScriptHash)
 	if errors.Is(err, store.ErrNotFound) {
 		fault(NoDeployment, "", fmt.Sprintf("script_hash %q names no deployment; tell which with import --deployments, or delete the entry", clip(l.ScriptHash)))
 		return nil
@@ -110,6 +113,7 @@ func (t *Table) route(rd *store.Reader, p *Piece, r Route, d store.Deployment, f
 		return err
 	}
 	r.Key = t.reader.config.Hasher.Key(r.Host)
+	r.Own = !r.Wildcard && legacy.IsOwnHost(t.reader.config.Domain, t.project.Name, r.Host, [4]byte(d.UUID[:4]))
 	p.Routes = append(p.Routes, r)
 	return nil
 }
@@ -117,7 +121,7 @@ func (t *Table) route(rd *store.Reader, p *Piece, r Route, d store.Deployment, f
 // foreign says why the old router would not come to this table for a host, or would find it in another one first; "" if it would. Of a
 // host below the server's domain legacy.RouteFor says it.
 func (t *Table) foreign(rd *store.Reader, r *Route) (why string, err error) {
-	if strings.HasSuffix(string(r.Host), "."+t.reader.config.Domain) {
+	if strings.HasSuffix(string(r.Host), t.reader.below) {
 		return "", nil
 	}
 	owner, err := rd.HostOwner(r.Name())

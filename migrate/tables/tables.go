@@ -39,11 +39,14 @@ type Converter interface {
 type Config struct {
 	Domain  string // below which the hosts of projects are
 	Hasher  *hostkey.Hasher
-	Convert func() Converter // begins a table; nil: convert with its defaults
+	Convert func(hosts int) Converter // begins a table of about so many hosts, 0 if it is not known; nil: convert with its defaults
 }
 
 // Reader begins tables. It is safe for concurrent use.
-type Reader struct{ config Config }
+type Reader struct {
+	config Config
+	below  string // how the hosts of projects end
+}
 
 // New checks a Config.
 func New(c Config) (*Reader, error) {
@@ -55,13 +58,13 @@ func New(c Config) (*Reader, error) {
 		faults = append(faults, errors.New("tables: no hasher"))
 	}
 	if c.Convert == nil {
-		converter, err := convert.New(convert.Options{})
+		converter, err := convert.New(convert.Options{Brief: true})
 		if err != nil {
 			faults = append(faults, err)
 		}
-		c.Convert = func() Converter { return converter.Project() }
+		c.Convert = func(hosts int) Converter { return converter.ProjectOf(hosts) }
 	}
-	return &Reader{c}, errors.Join(faults...)
+	return &Reader{c, "." + c.Domain}, errors.Join(faults...)
 }
 
 // Domain is the one below which the hosts of projects are.
@@ -100,6 +103,7 @@ type Route struct {
 	Key      hostkey.Key // of Host
 	Record   store.Route // its epoch is not set
 	Line     int         // index into Lines
+	Own      bool        // Berth itself gives the host to the deployment
 }
 
 // Name is the host as people write it.
@@ -119,6 +123,9 @@ type Piece struct {
 }
 
 func (t *Table) add(l Line) convert.Entry {
+	if t.converter == nil {
+		t.converter = t.reader.config.Convert(len(t.deployments.ids))
+	}
 	e := t.converter.Add(convert.Filter{Index: t.next, Pattern: l.Pattern, ScriptHash: l.ScriptHash})
 	t.next++
 	return e

@@ -1,6 +1,7 @@
 package legacy
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -84,6 +85,16 @@ func isShortID(label string) bool {
 		}
 	}
 	return true
+}
+
+// IsOwnHost reports whether a host is the one that Berth itself gives to a deployment of a project; label is how the deployment's ID begins.
+func IsOwnHost(domain, project string, h hostkey.Host, label [4]byte) bool {
+	if len(h) != 8+1+len(project)+1+len(domain) || h[8] != '.' || h[9+len(project)] != '.' {
+		return false
+	}
+	var digits [8]byte
+	hex.Encode(digits[:], label[:])
+	return string(h[:8]) == string(digits[:]) && string(h[9:9+len(project)]) == project && string(h[10+len(project):]) == domain
 }
 
 func followsBranch(r *store.Reader, p store.ProjectNo, h hostkey.Host, wildcard bool) (bool, error) {

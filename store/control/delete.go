@@ -44,6 +44,9 @@ func (s *Service) deleteSome(ctx context.Context, tx *store.Tx, no store.Project
 	if err != nil {
 		return false, err
 	}
+	if err := importedKnown(tx); err != nil {
+		return false, err
+	}
 	rs, err := s.retire(tx, &p)
 	if err != nil {
 		return false, err
@@ -60,7 +63,7 @@ func (s *Service) deleteSome(ctx context.Context, tx *store.Tx, no store.Project
 		rs = append(rs, gone...)
 	}
 	if !more {
-		if more, err = s.deleteDeploymentsOf(tx, p, budget, &rs); err != nil {
+		if more, err = s.deleteDeploymentsOf(ctx, tx, p, budget); err != nil {
 			return false, err
 		}
 	}
@@ -119,25 +122,26 @@ func firstBranches(tx *store.Tx, no store.ProjectNo, n int) (bs []store.Branch, 
 	return bs, false, nil
 }
 
-// deleteDeploymentsOf deletes up to n deployments; it does nothing about branches, so those must be gone.
-func (s *Service) deleteDeploymentsOf(tx *store.Tx, p store.Project, n int, rs *[]RouteChange) (more bool, err error) {
+// deleteDeploymentsOf deletes deployments, at least one and up to n of them with their imported hosts counted; it does nothing about
+// branches, so those must be gone.
+func (s *Service) deleteDeploymentsOf(ctx context.Context, tx *store.Tx, p store.Project, n int) (more bool, err error) {
 	var ds []store.Deployment
 	for d, err := range tx.DeploymentsOf(p.No, 0) {
 		if err != nil {
 			return false, fmt.Errorf("list deployments: %w", err)
 		}
-		if len(ds) == n {
+		if n <= 0 {
 			more = true
 			break
 		}
+		n--
+		for _, err := range tx.ImportedHosts(d.No) {
+			if err != nil {
+				return false, fmt.Errorf("imported hosts of deployment %s: %w", d.UUID.String(), err)
+			}
+			n--
+		}
 		ds = append(ds, d)
 	}
-	for _, d := range ds {
-		gone, err := s.removeDeployment(tx, p, d)
-		if err != nil {
-			return false, err
-		}
-		*rs = append(*rs, gone)
-	}
-	return more, nil
+	return more, s.removeDeployments(ctx, tx, p, ds...)
 }

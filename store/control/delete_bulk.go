@@ -119,8 +119,10 @@ func (r *bulkReport) add(gone []store.Deployment) {
 	}
 }
 
-// nextVictims gathers a chunk of what the request names, older than cursor. last is where to go on, 0 at the end.
+// nextVictims gathers a chunk of what the request names, older than cursor; imported hosts that go with a deployment count as much as it.
+// last is where to go on, 0 at the end.
 func (s *Service) nextVictims(p store.Project, b bulkDelete, cursor store.DeploymentNo, matched *int) (victims []store.Deployment, last store.DeploymentNo, err error) {
+	hosts := 0
 	for d, err := range s.deps.Store.DeploymentsOf(p.No, cursor) {
 		if err != nil {
 			return nil, 0, fmt.Errorf("list deployments of %s: %w", p.Name, err)
@@ -132,7 +134,13 @@ func (s *Service) nextVictims(p store.Project, b bulkDelete, cursor store.Deploy
 		if *matched <= b.keep || !b.before.IsZero() && !d.Created.Before(b.before) {
 			continue
 		}
-		if victims = append(victims, d); len(victims) == deleteChunk {
+		for _, err := range s.deps.Store.ImportedHosts(d.No) {
+			if err != nil {
+				return nil, 0, fmt.Errorf("imported hosts of deployment %s: %w", d.UUID.String(), err)
+			}
+			hosts++
+		}
+		if victims = append(victims, d); len(victims)+hosts >= deleteChunk {
 			return victims, d.No, nil
 		}
 	}
@@ -148,13 +156,13 @@ func (s *Service) deleteChunk(ctx context.Context, p store.Project, victims []st
 		if err != nil {
 			return err
 		}
-		if gone, err = unaliased(tx, p, victims); err != nil {
+		if gone, err = s.unaliased(tx, p, victims); err != nil {
 			return err
 		}
 		if dryRun || len(gone) == 0 {
 			return errNothing
 		}
-		return s.removeAll(ctx, tx, p, gone)
+		return errors.Join(s.removeDeployments(ctx, tx, p, gone...), forget(tx, p, gone...))
 	})
 	if err != nil && !errors.Is(err, errNothing) {
 		return nil, err
@@ -165,7 +173,8 @@ func (s *Service) deleteChunk(ctx context.Context, p store.Project, victims []st
 // errNothing undoes an Update that has nothing to write.
 var errNothing = errors.New("control: nothing to do")
 
-func unaliased(tx *store.Tx, p store.Project, ds []store.Deployment) (free []store.Deployment, err error) {
+// unaliased leaves out what production, a branch or an imported host serves.
+func (s *Service) unaliased(tx *store.Tx, p store.Project, ds []store.Deployment) (free []store.Deployment, err error) {
 	latest := make(map[string]store.DeploymentNo)
 	for _, d := range ds {
 		if _, err := tx.Deployment(d.No); errors.Is(err, store.ErrNotFound) {
@@ -182,25 +191,16 @@ func unaliased(tx *store.Tx, p store.Project, ds []store.Deployment) (free []sto
 			no = b.Latest
 			latest[d.Branch] = no
 		}
-		if d.No != p.Live && d.No != no {
+		if d.No == p.Live || d.No == no {
+			continue
+		}
+		_, unneeded, err := s.needed(tx, p.No, d.No, nil)
+		if err != nil {
+			return nil, err
+		}
+		if unneeded {
 			free = append(free, d)
 		}
 	}
 	return free, nil
-}
-
-// removeAll deletes deployments that nothing points to but their own hosts.
-func (s *Service) removeAll(ctx context.Context, tx *store.Tx, p store.Project, ds []store.Deployment) error {
-	var rs []RouteChange
-	for _, d := range ds {
-		r, err := s.removeDeployment(tx, p, d)
-		if err != nil {
-			return err
-		}
-		rs = append(rs, r)
-	}
-	if err := forget(tx, p, ds...); err != nil {
-		return err
-	}
-	return s.applyRoutes(ctx, tx, p.No, rs)
 }

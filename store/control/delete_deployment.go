@@ -116,14 +116,16 @@ func (s *Service) unpublish(ctx context.Context, tx *store.Tx, p store.Project, 
 	if err != nil {
 		return err
 	}
-	gone, err := s.removeDeployment(tx, p, d)
-	if err != nil {
+	if err := s.refuseNeeded(tx, p, d, force, rs); err != nil {
+		return err
+	}
+	if err := s.removeDeployments(ctx, tx, p, d); err != nil {
 		return err
 	}
 	if err := errors.Join(forget(tx, p, d), s.fixLatest(tx, p, d.No)); err != nil {
 		return err
 	}
-	return s.applyRoutes(ctx, tx, p.No, append(rs, gone))
+	return s.applyRoutes(ctx, tx, p.No, rs)
 }
 
 // leaveBranch moves the branch that d is the newest of.
@@ -153,14 +155,6 @@ func (s *Service) leaveBranch(tx *store.Tx, p store.Project, d store.Deployment,
 	}
 	rs, _, err := s.moveBranch(tx, p, b.Name, to.No)
 	return rs, err
-}
-
-// removeDeployment deletes the record and gives the change that frees its host.
-func (s *Service) removeDeployment(tx *store.Tx, p store.Project, d store.Deployment) (RouteChange, error) {
-	if err := tx.DeleteDeployment(d.No); err != nil {
-		return RouteChange{}, fmt.Errorf("delete deployment %s: %w", d.UUID.String(), err)
-	}
-	return hostRoute(s.deploymentHost(p, d), store.ClassDeployment, p.No, 0), nil
 }
 
 // fixLatest finds the project's newest deployment again if it was the one that is gone.

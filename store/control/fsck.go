@@ -56,8 +56,8 @@ type FsckReport struct {
 	Variants    int            `json:"variants"`                  // forms that they name
 	Encoded     int            `json:"encoded"`                   // blobs of which it is known what forms they have
 	Stale       int            `json:"stale"`                     // claims, proofs and forms whose blob a sweep took: harmless
-	Old         int            `json:"old_routes"`                // route records of another epoch, which count as absent: harmless
-	Imported    int            `json:"imported_routes,omitempty"` // route records of hosts that only the tables of a migration named
+	Old         int            `json:"old_routes"`                // route records of another epoch, or that are not written now; they count as absent: harmless
+	Imported    int            `json:"imported_routes,omitempty"` // route records that say what the tables of a migration said
 	RoutesUnset bool           `json:"routes_unset,omitempty"`    // a migration has not written all route records yet, so they were not compared
 	Problems    int            `json:"problems"`
 }
@@ -76,9 +76,15 @@ func (s *Service) Fsck(ctx context.Context, o FsckOptions, report func(Problem))
 	defer snap.Close()
 	f := &fsck{svc: s, rd: &snap.Reader, opts: o, tell: report, sizes: newSizeSet(), hinted: newSizeSet()}
 	f.sum.Revision, f.epoch = snap.Revision(), s.deps.Store.Epoch()
-	f.sum.RoutesUnset = s.deps.RoutesSet != nil && !s.deps.RoutesSet(f.rd)
+	if s.deps.RoutesSet != nil {
+		f.state = s.deps.RoutesSet(f.rd)
+	}
+	f.sum.RoutesUnset = f.state != RoutesWhole
+	if f.indexed, err = f.rd.ImportedHostsKnown(); err != nil {
+		return f.sum, fmt.Errorf("fsck: %w", err)
+	}
 	for _, step := range []func(context.Context) error{
-		f.accounts, f.projects, f.owners, f.deployments, f.targets, f.indexFaults, f.routes, f.claims, f.proofs, f.encodings, f.encoded, f.blobs,
+		f.accounts, f.projects, f.owners, f.deployments, f.targets, f.indexFaults, f.importedHosts, f.routes, f.claims, f.proofs, f.encodings, f.encoded, f.blobs,
 	} {
 		if err := step(ctx); err != nil {
 			return f.sum, fmt.Errorf("fsck: %w", err)
@@ -96,6 +102,9 @@ type fsck struct {
 	sum   FsckReport
 	sizes *sizeSet
 	epoch store.Epoch // of the store
+	state RouteState
+
+	indexed bool // the index of imported hosts is whole
 
 	hinted *sizeSet // early hints that were opened for a manifest of so many files
 }

@@ -22,7 +22,7 @@ func (f *fsck) routes(ctx context.Context) error {
 				return
 			}
 			f.sum.Routes++
-			if r.Route.Epoch != f.epoch {
+			if r.Route.Epoch != f.epoch || f.state == RoutesStale {
 				f.sum.Old++
 				return
 			}
@@ -30,7 +30,7 @@ func (f *fsck) routes(ctx context.Context) error {
 			switch {
 			case err != nil && !errors.Is(err, store.ErrNotFound):
 				f.problem(ProblemUnreadable, "route record "+k.String(), "%v", err)
-			case !known && f.imported(r.Route, wildcard):
+			case !known && f.imported(k, r.Route, wildcard):
 				f.sum.Imported++
 			case !known:
 				f.problem(ProblemExtra, "route record "+k.String(), "nothing has its host; it says %s", routeText(r.Route))
@@ -76,15 +76,28 @@ func (f *fsck) explained(k hostkey.Key, r store.Route, wildcard bool) (bool, err
 	return false, nil
 }
 
-// imported reports whether a record may be that of a host which came with the tables of the old design: they named hosts that no
-// deployment, branch or domain has, and are deleted in the end. Only a server that migrated has such, and each leads to a deployment
-// of its own project.
-func (f *fsck) imported(r store.Route, wildcard bool) bool {
-	if f.epoch == 0 || wildcard || r.Class != store.ClassDeployment && r.Class != store.ClassBranch {
+// imported reports whether a record says what a table of the old design said: tables named hosts that no deployment, branch or domain has,
+// and are deleted in the end. Such a record leads to a deployment of its own project, and the index has it, once that is
+// whole.
+func (f *fsck) imported(k hostkey.Key, r store.Route, wildcard bool) bool {
+	if f.epoch == 0 {
 		return false
 	}
-	d, err := f.rd.Deployment(r.Deployment)
-	return err == nil && d.Project == r.Project
+	if d, err := f.rd.Deployment(r.Deployment); err != nil || d.Project != r.Project {
+		return false
+	}
+	there, err := f.rd.IsImportedHost(r.Deployment, k, wildcard)
+	return !f.indexed || err == nil && there
+}
+
+// importedHosts checks that the index names hosts by their keys. That their deployments are there is checked with the other indexes, and
+// where they lead now is not for it to say.
+func (f *fsck) importedHosts(ctx context.Context) error {
+	return walk(ctx, f, "index of imported hosts", f.rd.AllImportedHosts(), func(h store.ImportedHost) {
+		if key := f.svc.deps.Hasher.Key(hostkey.Host(h.Host)); h.Host != "" && key != h.Key {
+			f.problem(ProblemIndex, "imported host "+hostText(h), "has the key %s, not %s", key, h.Key)
+		}
+	})
 }
 
 func (f *fsck) isAlias(p store.Project, no store.DeploymentNo, is func(hostkey.Host) bool) (bool, error) {

@@ -156,11 +156,7 @@ func (s *Service) applyRoutes(ctx context.Context, tx *store.Tx, p store.Project
 	if len(rs) == 0 {
 		return nil
 	}
-	c := Change{Project: p, Routes: rs}
-	if s.deps.Routes != nil {
-		return s.deps.Routes.Apply(ctx, tx, c)
-	}
-	return recordWriter{hasher: s.deps.Hasher}.Apply(ctx, tx, c)
+	return s.deps.Routes.Apply(ctx, tx, Change{Project: p, Routes: rs})
 }
 
 // RecordWriter is the RouteWriter of a server that does not migrate: route records and nothing else. A decorator wraps it.
@@ -179,6 +175,9 @@ func (w recordWriter) Apply(_ context.Context, tx *store.Tx, c Change) error {
 
 func (w recordWriter) write(tx *store.Tx, r RouteChange) error {
 	k := w.hasher.Key(r.Host)
+	if err := w.moved(tx, k, r); err != nil {
+		return err
+	}
 	switch {
 	case r.Wildcard && r.Route == nil:
 		return tx.DeleteWildcard(k)
@@ -189,4 +188,23 @@ func (w recordWriter) write(tx *store.Tx, r RouteChange) error {
 	default:
 		return tx.SetRoute(k, *r.Route)
 	}
+}
+
+// moved has the index of imported hosts forget that a host leads to where its record does now.
+func (w recordWriter) moved(tx *store.Tx, k hostkey.Key, r RouteChange) error {
+	if tx.Epoch() == 0 { // no host was ever imported
+		return nil
+	}
+	read := tx.Route
+	if r.Wildcard {
+		read = tx.Wildcard
+	}
+	old, err := read(k)
+	if errors.Is(err, store.ErrNotFound) || err == nil && r.Route != nil && r.Route.Deployment == old.Deployment {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return tx.DeleteImportedHost(old.Deployment, k, r.Wildcard)
 }

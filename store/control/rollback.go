@@ -53,6 +53,9 @@ func (s *Service) setLive(ctx context.Context, tx *store.Tx, m *move, cause stri
 		return none, refuse(http.StatusConflict, codeConflict, "deployment %s failed; production can only move to one that succeeded", shortID(d.UUID))
 	}
 	if p.Live == no {
+		if err := s.takeBack(ctx, tx, p); err != nil {
+			return none, fmt.Errorf("move production of %s: %w", p.Name, err)
+		}
 		return s.describeDeployment(&tx.Reader, p, d)
 	}
 	if err := m.apply(tx, p, d); err != nil {

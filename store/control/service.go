@@ -40,7 +40,20 @@ type RouteChange struct {
 // the whole Update.
 type RouteWriter interface {
 	Apply(ctx context.Context, tx *store.Tx, c Change) error
+	// Leads reports whether a host of a project leads to its deployment on any side that is written now.
+	Leads(tx *store.Tx, p store.ProjectNo, h store.ImportedHost) (bool, error)
+	// Free takes hosts away from their deployments, which must still be there. Where one leads elsewhere nothing changes.
+	Free(ctx context.Context, tx *store.Tx, p store.ProjectNo, hosts []store.ImportedHost) error
 }
+
+// RouteState says what the route records of the store's epoch are worth.
+type RouteState uint8
+
+const (
+	RoutesWhole   RouteState = iota // every host has its record
+	RoutesPartial                   // every change is written, and not all hosts have a record yet
+	RoutesStale                     // changes are not written: what the records say does not count
+)
 
 // Deps are the parts that control works on.
 type Deps struct {
@@ -48,8 +61,8 @@ type Deps struct {
 	Blobs  *blob.Dir
 	Hasher *hostkey.Hasher
 	Routes RouteWriter // nil: route records only
-	// RoutesSet says whether every host has its route record: a server that migrates writes them later. nil: always.
-	RoutesSet func(*store.Reader) bool
+	// RoutesSet says how far the route records can be relied on; a server that migrates writes them later. nil: RoutesWhole.
+	RoutesSet func(*store.Reader) RouteState
 	Resolver  TXTResolver // nil: net.DefaultResolver
 	Log       *slog.Logger
 	Now       func() time.Time // nil: time.Now
@@ -125,6 +138,9 @@ func New(deps Deps, opts Options) (*Service, error) {
 }
 
 func (d *Deps) setDefaults() {
+	if d.Routes == nil {
+		d.Routes = RecordWriter(d.Hasher)
+	}
 	if d.Resolver == nil {
 		d.Resolver = net.DefaultResolver
 	}

@@ -118,7 +118,7 @@ func (s *Service) clearPipelines(ctx context.Context, _ *Finished) error {
 // clearDocuments leaves the state, the log and what the report shows.
 func (s *Service) clearDocuments(ctx context.Context, _ *Finished) error {
 	_, err := s.deps.Store.UpdateFreeing(ctx, func(tx *store.Tx) error {
-		for _, prefix := range []string{"import/", "retry/"} {
+		for _, prefix := range []string{"import/", "stay/", "retry/"} {
 			if err := tx.DeleteDocuments(prefix); err != nil {
 				return err
 			}

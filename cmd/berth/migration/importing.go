@@ -38,7 +38,7 @@ func (s *Service) mountImport(c *control.Service) {
 }
 
 func (s *Service) loadOptions(who, why string) load.Options {
-	return load.Options{Domain: string(s.opts.Domain), Who: who, Why: why, Now: s.deps.Now}
+	return load.Options{Domain: string(s.opts.Domain), Hasher: s.deps.Hasher, Who: who, Why: why, Now: s.deps.Now}
 }
 
 // asked reads ?why=, ?place= (what the body is called in messages) of an upload.
@@ -71,7 +71,7 @@ func whole(src load.Source) load.Source {
 
 // ImportTables loads tables. What is wrong with one of them is in the report.
 func (s *Service) ImportTables(ctx context.Context, src load.Source, o load.Options) (load.Report, error) {
-	o.Domain, o.Now = string(s.opts.Domain), s.deps.Now
+	o.Domain, o.Hasher, o.Now = string(s.opts.Domain), s.deps.Hasher, s.deps.Now
 	if err := s.prepare(); err != nil {
 		return load.Report{}, err
 	}
@@ -88,7 +88,7 @@ func (s *Service) postDeployments(ctx context.Context, p control.Principal, r *h
 
 // ImportDeployments loads what the old design calls deployments.
 func (s *Service) ImportDeployments(ctx context.Context, place string, r io.Reader, o load.Options) (load.NamesReport, error) {
-	o.Domain, o.Now = string(s.opts.Domain), s.deps.Now
+	o.Domain, o.Hasher, o.Now = string(s.opts.Domain), s.deps.Hasher, s.deps.Now
 	return load.Deployments(ctx, s.deps.Store, s.machine, place, r, o)
 }
 
@@ -126,7 +126,7 @@ func canonical(e *nginx.Entry) error {
 
 // ImportNginx loads hosts of an nginx configuration.
 func (s *Service) ImportNginx(ctx context.Context, c *nginx.Config, o load.Options) (load.NginxReport, error) {
-	o.Domain, o.Now = string(s.opts.Domain), s.deps.Now
+	o.Domain, o.Hasher, o.Now = string(s.opts.Domain), s.deps.Hasher, s.deps.Now
 	if err := s.prepare(); err != nil {
 		return load.NginxReport{}, err
 	}
@@ -143,7 +143,7 @@ func (s *Service) postComplete(ctx context.Context, p control.Principal, r *http
 
 // CompleteImport gives the hosts that Berth serves already entries of their own. The tables answer for everything from then on.
 func (s *Service) CompleteImport(ctx context.Context, o load.Options) (load.FillReport, error) {
-	o.Domain, o.Now = string(s.opts.Domain), s.deps.Now
+	o.Domain, o.Hasher, o.Now = string(s.opts.Domain), s.deps.Hasher, s.deps.Now
 	return load.Fill(ctx, s.deps.Store, s.machine, s.hosts, o)
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"berth/migrate"
 	"berth/migrate/backfill"
@@ -23,6 +24,7 @@ type Plan struct {
 	Checks []Check       `json:"checks"`
 	Ready  bool          `json:"ready"` // no check failed
 	Back   string        `json:"back"`  // what reverting from the next phase loses
+	Notes  []string      `json:"notes"` // what the import changed, or could not do; none of it is in the way
 }
 
 // Tables is what there is of the old design.
@@ -46,13 +48,56 @@ func (s *Service) getPlan(context.Context, control.Principal, *http.Request) (an
 	if err != nil {
 		return nil, err
 	}
-	p.Tables, err = countTables(&s.deps.Store.Reader)
-	return p, err
+	if p.Tables, err = countTables(&s.deps.Store.Reader); err != nil {
+		return nil, err
+	}
+	return p, s.noteImport(p)
+}
+
+// noteImport says what the import did to hosts that were served before it, and which are served by nobody. While the tables answer,
+// an operator can still do something about each of them.
+func (s *Service) noteImport(p *Plan) error {
+	if p.Phase == migrate.Retired {
+		return nil
+	}
+	o, err := load.LoadOutcome(&s.deps.Store.Reader)
+	if err != nil {
+		return err
+	}
+	note := func(n int, format string, args ...any) {
+		if n > 0 {
+			p.Notes = append(p.Notes, fmt.Sprintf(format, append([]any{n}, args...)...))
+		}
+	}
+	note(o.Replaced, "%d hosts that Berth served before the import serve what their table says since, which is something else; the import's report lists them")
+	note(o.Stays, "%d hosts go on serving what Berth served before the import, because their entries name no deployment; the same import again, with --deployments, has the tables decide")
+	note(o.Part, "%d hosts are answered by an entry for some paths or ports, and by Berth for the others")
+	unowned, err := s.unowned(o)
+	if err != nil {
+		return err
+	}
+	note(unowned, "%d custom hosts that the tables name belong to no project and answer 404 until `berth domain add HOST --project P`: %s", o.UnownedBy)
+	note(o.Opaque, "%d entries do not say which hosts they answer; custom hosts that nothing else names answer 404 until `berth domain add`. The import's report lists the entries")
+	return nil
+}
+
+// unowned counts the hosts that still have no project, of those that are kept by name.
+func (s *Service) unowned(o load.Outcome) (n int, err error) {
+	n = o.Unowned
+	for _, host := range strings.Fields(o.UnownedBy) {
+		_, err := s.deps.Store.HostOwner(host)
+		if err == nil {
+			n--
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return 0, err
+		}
+	}
+	return n, nil
 }
 
 // plan is made without reading the tables.
 func (s *Service) plan(from migrate.Phase) (*Plan, error) {
-	p := &Plan{Phase: from, Next: from.Next(), Checks: []Check{}, Ready: true}
+	p := &Plan{Phase: from, Next: from.Next(), Checks: []Check{}, Ready: true, Notes: []string{}}
 	var err error
 	switch p.Next {
 	case migrate.DualWrite:

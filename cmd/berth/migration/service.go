@@ -73,7 +73,7 @@ func New(deps Deps, o Options) (*Service, error) {
 	s := &Service{deps: deps, opts: o, front: newFront(deps.Hashed), built: make(chan *engine, 1), wake: make(chan struct{}, 1)}
 	s.history = newHistorian(s)
 	var err error
-	if s.writer, err = dualwrite.New(control.RecordWriter(deps.Hasher), string(o.Domain)); err != nil {
+	if s.writer, err = dualwrite.New(control.RecordWriter(deps.Hasher), deps.Hasher, string(o.Domain)); err != nil {
 		return nil, err
 	}
 	if s.tables, err = tables.New(tables.Config{Domain: string(o.Domain), Hasher: deps.Hasher}); err != nil {
@@ -103,14 +103,21 @@ func (s *Service) Resolver() router.Resolver { return s.front }
 // Routes is what the control plane writes route changes with.
 func (s *Service) Routes() control.RouteWriter { return s.writer }
 
-// RoutesSet says whether every host has its route record, as fsck expects.
-func (s *Service) RoutesSet(r *store.Reader) bool {
+// RoutesSet says how far fsck can rely on the route records.
+func (s *Service) RoutesSet(r *store.Reader) control.RouteState {
 	state, err := migrate.Load(r)
-	if err != nil || state.Phase == migrate.Retired {
-		return err == nil
+	switch {
+	case err != nil:
+		return control.RoutesPartial
+	case state.Phase == migrate.Retired:
+		return control.RoutesWhole
+	case !state.Phase.WritesRecords():
+		return control.RoutesStale
 	}
-	finished, failures, err := backfill.Finished(r)
-	return err == nil && finished && failures == 0 && state.Phase.WritesRecords()
+	if finished, failures, err := backfill.Finished(r); err == nil && finished && failures == 0 {
+		return control.RoutesWhole
+	}
+	return control.RoutesPartial
 }
 
 // prepare makes the engine, if there is none, and puts in force what the phase says.
@@ -156,6 +163,7 @@ func (s *Service) Run(ctx context.Context) error {
 	wg.Go(func() { copying = s.backfill.Run(ctx) })
 	wg.Go(func() { comparing = s.verify.Run(ctx) })
 	wg.Go(func() { s.runFinish(ctx) })
+	wg.Go(func() { s.runIndex(ctx) })
 	wg.Go(func() {
 		select {
 		case <-ctx.Done():

@@ -9,6 +9,7 @@ import (
 	"berth/migrate/backfill"
 	"berth/migrate/ramp"
 	"berth/router"
+	"berth/router/hostkey"
 	"berth/router/rollout"
 	"berth/store"
 )
@@ -95,8 +96,7 @@ func TestPhaseDecidesWhoAnswers(t *testing.T) {
 
 func (w *world) wantSide(host, table, why string) {
 	w.t.Helper()
-	h := router.Query{Host: "docs." + domain, Path: "/"}
-	got, err := w.svc.Who(w.t.Context(), &h)
+	got, err := w.svc.Who(w.t.Context(), &router.Query{Host: hostkey.Host(host), Path: "/"})
 	if err != nil || got.Table != table || got.Why != why {
 		w.t.Errorf("%s: %+v, %v; want %s by %s", host, got, err, table, why)
 	}

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -49,7 +50,7 @@ func randomTable(tx *store.Tx, rng *rand.Rand, p store.ProjectNo, entries, each 
 		case 2: // a custom domain with a wildcard
 			custom := fmt.Sprintf("d%d-%d.example", p, i)
 			for _, n := range []string{custom, "*." + custom} {
-				if err := tx.ClaimHost(n, store.HostOwner{Account: 1, Project: p}); err != nil {
+				if err := claim(tx, p, n); err != nil {
 					return err
 				}
 			}
@@ -62,9 +63,35 @@ func randomTable(tx *store.Tx, rng *rand.Rand, p store.ProjectNo, entries, each 
 	return t.Write(tx, each, true)
 }
 
+// Deletion is what a project's owner may delete: a deployment, by force or not, many of them, or, seldom, all of the project.
+func (w *World) Deletion(r *store.Reader, rng *rand.Rand, p store.ProjectNo) (what string, err error) {
+	if rng.IntN(12) == 0 {
+		return "", nil
+	}
+	if rng.IntN(6) == 0 {
+		return fmt.Sprintf("/deployments?keep=%d", rng.IntN(6)), nil
+	}
+	what = "/deployments/none"
+	for d, err := range r.DeploymentsOf(p, 0) {
+		if err != nil {
+			return "", err
+		}
+		if what = "/deployments/" + d.UUID.String(); rng.IntN(5) == 0 {
+			break
+		}
+	}
+	if rng.IntN(2) == 0 {
+		what += "?force=true"
+	}
+	return what, nil
+}
+
 // Change does one random thing that an operator or CI may do.
 func (w *World) Change(tx *store.Tx, rng *rand.Rand, projects int) error {
 	p := store.ProjectNo(1 + rng.IntN(projects))
+	if _, err := tx.Project(p); errors.Is(err, store.ErrNotFound) {
+		return nil // deleted
+	}
 	var known []string
 	for doc, err := range tx.Documents(authority, "") {
 		if err != nil {

@@ -18,7 +18,7 @@ func Strange(t testing.TB, h *hostkey.Hasher, wrong func(i int) bool) *tables.Re
 		t.Fatal(err)
 	}
 	n := 0
-	r, err := tables.New(tables.Config{Domain: Domain, Hasher: h, Convert: func() tables.Converter {
+	r, err := tables.New(tables.Config{Domain: Domain, Hasher: h, Convert: func(int) tables.Converter {
 		return addFunc(func(f convert.Filter, p *convert.Project) convert.Entry {
 			e := p.Add(f)
 			if len(e.Hosts) == 0 || !strings.HasSuffix(string(e.Hosts[0]), "."+Domain) {

@@ -48,10 +48,10 @@ func Open(fs vfs.FS, dir string, o store.Options) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &World{Store: s, Hasher: hostkey.NewHasher(hostkey.Secret{1})}
+	w := &World{Store: s, Hasher: hasher()}
 	var errs [3]error
 	w.Tables, errs[0] = tables.New(tables.Config{Domain: Domain, Hasher: w.Hasher})
-	w.Writer, errs[1] = dualwrite.New(control.RecordWriter(w.Hasher), Domain)
+	w.Writer, errs[1] = dualwrite.New(control.RecordWriter(w.Hasher), w.Hasher, Domain)
 	w.Machine, errs[2] = migrate.New(s, func() time.Time { return Day }, slog.New(slog.DiscardHandler))
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -171,6 +171,9 @@ func (t *Table) Write(tx *store.Tx, each int, authority bool) error {
 		if err := tx.SetTableHost(t.project, h.name, dualwrite.Imported+uint32(h.piece/each)); err != nil {
 			return err
 		}
+		if err := pointed(tx, t.project, h.name, h.d); err != nil {
+			return err
+		}
 		if authority {
 			if err := decide(tx, h.name, routeTo(t.project, h.name, h.d)); err != nil {
 				return err
@@ -196,6 +199,29 @@ func routeTo(p store.ProjectNo, name string, d store.DeploymentNo) store.Route {
 	return r
 }
 
+// pointed notes that a host leads to a deployment, as whoever imports does; of a deployment's own host the control plane knows.
+func pointed(tx *store.Tx, p store.ProjectNo, name string, d store.DeploymentNo) error {
+	if d == 0 {
+		return nil
+	}
+	x, err := tx.Deployment(d)
+	if err != nil || name == Label(p, fmt.Sprintf("%x", x.UUID[:4])) {
+		return err
+	}
+	host, wildcard := strings.CutPrefix(name, "*.")
+	return tx.PutImportedHost(store.ImportedHost{
+		Deployment: d, Key: hasher().Key(hostkey.Host(host)), Wildcard: wildcard, Class: routeTo(p, name, d).Class, Host: host,
+	})
+}
+
+func hasher() *hostkey.Hasher { return hostkey.NewHasher(hostkey.Secret{1}) }
+
+// claim gives a project a custom domain, which follows production.
+func claim(tx *store.Tx, p store.ProjectNo, name string) error {
+	return errors.Join(tx.ClaimHost(name, store.HostOwner{Account: 1, Project: p}),
+		tx.PutDomain(store.Domain{Project: p, Host: name, Status: store.DomainActive, Created: Day}))
+}
+
 const authority = "test/"
 
 // decide writes what a host must be answered by; a deployment of 0 is nothing.
@@ -207,10 +233,22 @@ func decide(tx *store.Tx, name string, r store.Route) error {
 	return tx.PutDocument(authority+name, raw)
 }
 
+// decided is what a host must be answered by; the zero value is nothing.
+func decided(r *store.Reader, name string) (route store.Route, err error) {
+	raw, err := r.Document(authority + name)
+	if errors.Is(err, store.ErrNotFound) {
+		return route, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(raw, &route)
+	}
+	return route, err
+}
+
 // Point makes a host, or a wildcard, of a project lead to a deployment, through dual-write; 0 frees it.
 func (w *World) Point(tx *store.Tx, p store.ProjectNo, name string, d store.DeploymentNo) error {
 	if !strings.HasSuffix(name, "."+Domain) {
-		if err := tx.ClaimHost(name, store.HostOwner{Account: 1, Project: p}); err != nil {
+		if err := claim(tx, p, name); err != nil {
 			return err
 		}
 	}
@@ -223,7 +261,7 @@ func (w *World) Point(tx *store.Tx, p store.ProjectNo, name string, d store.Depl
 	if err := w.Writer.Apply(context.Background(), tx, control.Change{Project: p, Routes: []control.RouteChange{c}}); err != nil {
 		return err
 	}
-	return decide(tx, name, r)
+	return errors.Join(pointed(tx, p, name, d), decide(tx, name, r))
 }
 
 // Check compares what both sides answer with the authority, for every host that ever was. Hosts of a wildcard are asked for by one
@@ -249,6 +287,9 @@ func (w *World) Check(records bool) error {
 			return err
 		}
 		name := strings.TrimPrefix(doc.Name, authority)
+		if _, err := w.Store.Deployment(r.Deployment); r.Deployment != 0 && err != nil {
+			faults = append(faults, fmt.Errorf("%s leads to deployment %d: %w", name, r.Deployment, err))
+		}
 		faults = append(faults, ask("legacy", l, name, r))
 		if records {
 			faults = append(faults, ask("hashed", h, name, r))
