@@ -81,6 +81,7 @@ type group struct {
 	batch   *pebble.Batch
 	head    head // with the successful functions so far
 	commits []Commit
+	touched []touch // by them all
 	calls   []*call
 	replies []reply // what each call is told if the group becomes durable
 
@@ -150,6 +151,7 @@ func (g *group) run(c *call) {
 		err = errors.Join(err, undo())
 	} else if tx.wrote {
 		g.commits = append(g.commits, commit)
+		g.touched = append(g.touched, tx.touched...)
 	}
 	if err != nil {
 		g.s.stats.failed.Add(1)
@@ -225,7 +227,7 @@ func (g *group) commit() error {
 	if took := time.Since(start); took > slowCommit {
 		s.opts.Log.Warn("slow commit: the disk takes long to sync", "took", took, "updates", len(g.commits))
 	}
-	s.publish(g.head)
+	s.filters.committed(g.touched, func() { s.publish(g.head) })
 	s.stats.groups.Add(1)
 	s.stats.commits.Add(uint64(len(g.commits)))
 	for _, c := range g.commits {

@@ -26,7 +26,7 @@ type Store struct {
 
 	calls chan *call // unbuffered: who waits may still change his mind
 	stop  chan struct{}
-	loops sync.WaitGroup // commitLoop and tend
+	loops sync.WaitGroup // commitLoop, tend and keepFilter
 	close sync.Once
 
 	maxBatch int // maxBatchBytes, but for tests
@@ -34,6 +34,7 @@ type Store struct {
 	current   atomic.Pointer[view] // nil once closed
 	views     sync.WaitGroup       // views that are not closed yet
 	lookups   *lookups
+	filters   *filters
 	coarse    atomic.Int64 // Unix nanoseconds, moved by tend
 	wildcards atomic.Pointer[wildcardState]
 
@@ -95,7 +96,7 @@ func openFS(ctx context.Context, fs vfs.FS, dir string, opts Options) (*Store, e
 		return nil, fmt.Errorf("store: open %s: %w", dir, err)
 	}
 	s := &Store{
-		dir: dir, opts: opts, guard: newGuard(fs, opts), lookups: newLookups(), maxBatch: maxBatchBytes,
+		dir: dir, opts: opts, guard: newGuard(fs, opts), lookups: newLookups(), filters: newFilters(), maxBatch: maxBatchBytes,
 		calls: make(chan *call), stop: make(chan struct{}),
 	}
 	s.Reader = Reader{liveSource{s}}
@@ -111,6 +112,8 @@ func openFS(ctx context.Context, fs vfs.FS, dir string, opts Options) (*Store, e
 	s.publish(h)
 	s.loops.Go(s.commitLoop)
 	s.loops.Go(s.tend)
+	s.loops.Go(s.keepFilter)
+	s.filters.ask()
 	return s, nil
 }
 
@@ -235,6 +238,7 @@ func (s *Store) Close() error {
 func (s *Store) shut() error {
 	close(s.stop)
 	s.loops.Wait()
+	s.filters.pause() // a closed store answers for no host
 	if v := s.current.Swap(nil); v != nil {
 		v.unref()
 	}

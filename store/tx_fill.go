@@ -86,7 +86,9 @@ func (tx *Tx) fillRoute(r KeyedRoute, before []byte) error {
 	if err := checkRoute(r.Route); err != nil {
 		return fmt.Errorf("host key %s: %w", r.Key, err)
 	}
-	tx.rememberAs(routeID{tableRoute, r.Key}, before)
+	id := routeID{tableRoute, r.Key}
+	tx.rememberAs(id, before)
+	tx.touched[tx.touchedAt[id]].gone = false
 	r.Route.Epoch = tx.g.head.epoch
 	return tx.set(routeKey(tableRoute, r.Key), appendRoute(make([]byte, 0, maxRouteBytes), r.Route))
 }
