@@ -241,11 +241,15 @@ func (g *group) commit() error {
 // publish makes the state after the newest durable batch the one that everybody reads.
 func (s *Store) publish(h head) {
 	v := s.newView(h)
+	made := s.renew(v)
 	s.wildcards.Store(&wildcardState{int(h.wildcards), h.wildcardGen})
 	if old := s.current.Swap(v); old != nil {
 		old.unref()
 	}
 	s.lookups.sweep(func(l *lookup) bool { return l.v != v })
+	for _, l := range made {
+		s.put(l)
+	}
 }
 
 // apply hands the batch to Pebble and waits for the fsync, or for the disk to fail. In that case the goroutine that

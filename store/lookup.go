@@ -189,13 +189,40 @@ func (s *Store) borrow() (*lookup, error) {
 		if !v.ref() {
 			continue
 		}
-		// Whom the filter in memory let pass is nearly always there: the one of the last level would be read for nothing.
-		f := s.filters.live.Load()
-		it, err := v.snap.NewIter(&pebble.IterOptions{UseL6Filters: f == nil || f.full()})
+		l, err := s.newLookup(v)
 		if err != nil {
 			v.unref()
-			return nil, err
 		}
-		return &lookup{it: it, v: v, made: s.coarse.Load()}, nil
+		return l, err
 	}
+}
+
+// newLookup makes an iterator of a view, and takes over a reference to it that the caller has.
+func (s *Store) newLookup(v *view) (*lookup, error) {
+	// Whom the filter in memory let pass is nearly always there: the one of the last level would be read for nothing.
+	f := s.filters.live.Load()
+	it, err := v.snap.NewIter(&pebble.IterOptions{UseL6Filters: f == nil || f.full()})
+	if err != nil {
+		return nil, err
+	}
+	return &lookup{it: it, v: v, made: s.coarse.Load()}, nil
+}
+
+// renew makes as many iterators of the next view as are parked of this one, so that those who look up need not, and that many
+// fewer wait for it. They are parked once the view is the current one.
+func (s *Store) renew(v *view) (made []*lookup) {
+	for i := range s.lookups.slots {
+		old := s.lookups.slots[i].it.Load()
+		if old == nil || !v.ref() {
+			continue
+		}
+		l, err := s.newLookup(v)
+		if err != nil {
+			v.unref()
+			return made
+		}
+		l.made = old.made // or they would live on for as long as there are commits, needed or not
+		made = append(made, l)
+	}
+	return made
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"berth/router/hostkey"
 )
 
 // Store is an open database. All its methods are safe for concurrent use.
@@ -26,7 +28,7 @@ type Store struct {
 
 	calls chan *call // unbuffered: who waits may still change his mind
 	stop  chan struct{}
-	loops sync.WaitGroup // commitLoop, tend and keepFilter
+	loops sync.WaitGroup // commitLoop, tend, keepFilter, keepWarm
 	close sync.Once
 
 	maxBatch int // maxBatchBytes, but for tests
@@ -35,7 +37,8 @@ type Store struct {
 	views     sync.WaitGroup       // views that are not closed yet
 	lookups   *lookups
 	filters   *filters
-	coarse    atomic.Int64 // Unix nanoseconds, moved by tend
+	warm      chan hostkey.Key // of tables that nobody has looked into
+	coarse    atomic.Int64     // Unix nanoseconds, moved by tend
 	wildcards atomic.Pointer[wildcardState]
 
 	hooksMu sync.Mutex // guards changes of hooks
@@ -97,7 +100,7 @@ func openFS(ctx context.Context, fs vfs.FS, dir string, opts Options) (*Store, e
 	}
 	s := &Store{
 		dir: dir, opts: opts, guard: newGuard(fs, opts), lookups: newLookups(), filters: newFilters(), maxBatch: maxBatchBytes,
-		calls: make(chan *call), stop: make(chan struct{}),
+		warm: make(chan hostkey.Key, warmAhead), calls: make(chan *call), stop: make(chan struct{}),
 	}
 	s.Reader = Reader{liveSource{s}}
 	s.setHooks(nil)
@@ -112,8 +115,11 @@ func openFS(ctx context.Context, fs vfs.FS, dir string, opts Options) (*Store, e
 	s.publish(h)
 	s.loops.Go(s.commitLoop)
 	s.loops.Go(s.tend)
-	s.loops.Go(s.keepFilter)
-	s.filters.ask()
+	s.loops.Go(s.keepWarm)
+	if s.opts.KeyFilterBytes > 0 {
+		s.loops.Go(s.keepFilter)
+		s.filters.ask()
+	}
 	return s, nil
 }
 
