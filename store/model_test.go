@@ -286,7 +286,7 @@ func comparePoints(t *rapid.T, s *Store, m *model) {
 			t.Fatalf("account %q: %+v, %v", a.ID, got, err)
 		}
 		var names []string
-		for p, err := range s.ProjectsOf(a.No) {
+		for p, err := range s.ProjectsOf(a.No, "") {
 			if err != nil || p.Account != a.No {
 				t.Fatalf("project %+v of account %d: %v", p, a.No, err)
 			}

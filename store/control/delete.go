@@ -22,9 +22,10 @@ func (s *Service) deleteProject(ctx context.Context, p store.Project) error {
 }
 
 func (s *Service) deleteInSteps(ctx context.Context, p store.Project, first, chunk int) error {
+	var at deletion
 	for budget, done := first, false; !done; budget = chunk {
 		_, err := s.deps.Store.UpdateFreeing(ctx, func(tx *store.Tx) (err error) {
-			done, err = s.deleteSome(ctx, tx, p.No, budget)
+			done, err = s.deleteSome(ctx, tx, p.No, budget, &at)
 			return err
 		})
 		if err != nil {
@@ -34,9 +35,16 @@ func (s *Service) deleteInSteps(ctx context.Context, p store.Project, first, chu
 	return nil
 }
 
+// deletion is how far the deletion of a project has come. What was deleted stays in the database's tables for a while, and who began at
+// the first again for every step would walk over all of it each time.
+type deletion struct {
+	branch     string             // none before it is left
+	deployment store.DeploymentNo // none newer than it is left, nor itself; 0: not begun
+}
+
 // deleteSome deletes up to budget branches and, when no branch is left, as many deployments. It reports whether the project
 // is gone.
-func (s *Service) deleteSome(ctx context.Context, tx *store.Tx, no store.ProjectNo, budget int) (done bool, err error) {
+func (s *Service) deleteSome(ctx context.Context, tx *store.Tx, no store.ProjectNo, budget int, at *deletion) (done bool, err error) {
 	p, err := tx.Project(no)
 	if errors.Is(err, store.ErrNotFound) {
 		return true, nil
@@ -48,7 +56,7 @@ func (s *Service) deleteSome(ctx context.Context, tx *store.Tx, no store.Project
 	if err != nil {
 		return false, err
 	}
-	branches, more, err := firstBranches(tx, no, budget)
+	branches, more, err := firstBranches(tx, no, budget, at.branch)
 	if err != nil {
 		return false, err
 	}
@@ -57,10 +65,10 @@ func (s *Service) deleteSome(ctx context.Context, tx *store.Tx, no store.Project
 		if err != nil {
 			return false, err
 		}
-		rs = append(rs, gone...)
+		rs, at.branch = append(rs, gone...), b.Name
 	}
 	if !more {
-		if more, err = s.deleteDeploymentsOf(tx, p, budget, &rs); err != nil {
+		if more, err = s.deleteDeploymentsOf(tx, p, budget, &rs, &at.deployment); err != nil {
 			return false, err
 		}
 	}
@@ -106,8 +114,9 @@ func (s *Service) retire(tx *store.Tx, p *store.Project) ([]RouteChange, error) 
 	return rs, tx.PutProject(*p)
 }
 
-func firstBranches(tx *store.Tx, no store.ProjectNo, n int) (bs []store.Branch, more bool, err error) {
-	for b, err := range tx.Branches(no) {
+// firstBranches are those whose name is not before the given one.
+func firstBranches(tx *store.Tx, no store.ProjectNo, n int, name string) (bs []store.Branch, more bool, err error) {
+	for b, err := range tx.BranchesFrom(no, name) {
 		if err != nil {
 			return nil, false, fmt.Errorf("list branches: %w", err)
 		}
@@ -119,10 +128,10 @@ func firstBranches(tx *store.Tx, no store.ProjectNo, n int) (bs []store.Branch, 
 	return bs, false, nil
 }
 
-// deleteDeploymentsOf deletes up to n deployments; it does nothing about branches, so those must be gone.
-func (s *Service) deleteDeploymentsOf(tx *store.Tx, p store.Project, n int, rs *[]RouteChange) (more bool, err error) {
+// deleteDeploymentsOf deletes up to n deployments, from after on; it does nothing about branches, so those must be gone.
+func (s *Service) deleteDeploymentsOf(tx *store.Tx, p store.Project, n int, rs *[]RouteChange, after *store.DeploymentNo) (more bool, err error) {
 	var ds []store.Deployment
-	for d, err := range tx.DeploymentsOf(p.No, 0) {
+	for d, err := range tx.DeploymentsOf(p.No, *after) {
 		if err != nil {
 			return false, fmt.Errorf("list deployments: %w", err)
 		}
@@ -137,7 +146,7 @@ func (s *Service) deleteDeploymentsOf(tx *store.Tx, p store.Project, n int, rs *
 		if err != nil {
 			return false, err
 		}
-		*rs = append(*rs, gone)
+		*rs, *after = append(*rs, gone), d.No
 	}
 	return more, nil
 }
