@@ -31,15 +31,20 @@ type Store interface {
 	OnCommit(func(store.Commit)) (cancel func())
 }
 
-// Options bounds the caches, in entries of about 160 bytes. The zero value is fit for use.
+// EntryBytes is about what an entry of the caches takes.
+const EntryBytes = 160
+
+// DefaultUnknownCache is Options.UnknownCache where nobody says otherwise.
+const DefaultUnknownCache = 16_384
+
+// Options bounds the caches, in entries of EntryBytes. The zero value is fit for use.
 type Options struct {
-	RouteCache   int // hosts that have a route record; default 100,000
+	RouteCache   int // hosts that have a route record; default 200,000
 	UnknownCache int // all other hosts that were asked for; default 16,384
 }
 
 const (
-	defaultRouteCache   = 100_000
-	defaultUnknownCache = 16_384
+	defaultRouteCache = 200_000
 
 	// memoHosts is for how many hosts the keys are remembered, in 128 bytes each. It is far less than the cache holds: with more the
 	// processor's own caches would miss as long as hashing takes.
@@ -123,7 +128,7 @@ func (o *Options) prepare(s Store, hasher *hostkey.Hasher) error {
 		}
 	}
 	bound("RouteCache", &o.RouteCache, defaultRouteCache)
-	bound("UnknownCache", &o.UnknownCache, defaultUnknownCache)
+	bound("UnknownCache", &o.UnknownCache, DefaultUnknownCache)
 	return errors.Join(faults...)
 }
 
