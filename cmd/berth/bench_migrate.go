@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/pflag"
 
@@ -70,7 +68,7 @@ func benchMigrateFlags(a *app, f *pflag.FlagSet) func(context.Context) (bench.Re
 		if err := m.check(); err != nil {
 			return nil, err
 		}
-		return m.run(ctx, a)
+		return runParts(ctx, a, m.parts(), m.only)
 	}
 }
 
@@ -95,21 +93,4 @@ func (m *migrateBench) check() error {
 		}
 	}
 	return nil
-}
-
-func (m *migrateBench) run(ctx context.Context, a *app) (bench.Report, error) {
-	var all bench.Reports
-	for _, p := range m.parts() {
-		if len(m.only) > 0 && !slices.Contains(m.only, p.name) {
-			continue
-		}
-		began := time.Now()
-		rep, err := p.run(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", p.name, err)
-		}
-		a.note("%s took %v", p.name, time.Since(began).Round(time.Second))
-		all = append(all, rep)
-	}
-	return all, nil
 }
