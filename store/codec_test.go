@@ -145,8 +145,8 @@ var samples = map[string][][]byte{
 	"number": {encodeNumber(uint64(300)), encodeNumber(uint64(math.MaxUint64))},
 	"commit": {
 		encodeCommit(sampleTime, []touch{
-			{routeID{tableRoute, hostkey.Key{1, 15: 2}}, appendRoute(nil, testRoute(5))},
-			{routeID{tableWildcard, hostkey.Key{3}}, nil},
+			{routeID: routeID{tableRoute, hostkey.Key{1, 15: 2}}, before: appendRoute(nil, testRoute(5))},
+			{routeID: routeID{tableWildcard, hostkey.Key{3}}},
 		}),
 		encodeCommit(time.Time{}, nil),
 	},

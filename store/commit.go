@@ -81,8 +81,12 @@ type group struct {
 	batch   *pebble.Batch
 	head    head // with the successful functions so far
 	commits []Commit
+	touched []touch // by them all
 	calls   []*call
 	replies []reply // what each call is told if the group becomes durable
+
+	// filter knows of every record that came before the group, and of the group's own: only the committer writes. nil: there is none.
+	filter *keyFilter
 
 	room room
 }
@@ -94,7 +98,7 @@ func (s *Store) commitGroup(first *call) {
 		first.reply <- reply{err: err}
 		return
 	}
-	g := &group{s: s, batch: s.db.NewIndexedBatch(), head: s.current.Load().head, room: room}
+	g := &group{s: s, batch: s.db.NewIndexedBatch(), head: s.current.Load().head, room: room, filter: s.filters.live.Load()}
 	g.take(first)
 	runtime.Gosched() // those who were just answered are about to ask again: let them in
 	for more := true; more && !g.full(); {
@@ -112,6 +116,13 @@ func (s *Store) commitGroup(first *call) {
 		} else {
 			c.reply <- r
 		}
+	}
+}
+
+// known has the group's functions look for a record that it writes.
+func (g *group) known(id routeID) {
+	if g.filter != nil {
+		g.filter.add(id.table, &id.key)
 	}
 }
 
@@ -150,6 +161,7 @@ func (g *group) run(c *call) {
 		err = errors.Join(err, undo())
 	} else if tx.wrote {
 		g.commits = append(g.commits, commit)
+		g.touched = append(g.touched, tx.touched...)
 	}
 	if err != nil {
 		g.s.stats.failed.Add(1)
@@ -225,7 +237,7 @@ func (g *group) commit() error {
 	if took := time.Since(start); took > slowCommit {
 		s.opts.Log.Warn("slow commit: the disk takes long to sync", "took", took, "updates", len(g.commits))
 	}
-	s.publish(g.head)
+	s.filters.committed(g.touched, func() { s.publish(g.head) })
 	s.stats.groups.Add(1)
 	s.stats.commits.Add(uint64(len(g.commits)))
 	for _, c := range g.commits {
@@ -239,11 +251,15 @@ func (g *group) commit() error {
 // publish makes the state after the newest durable batch the one that everybody reads.
 func (s *Store) publish(h head) {
 	v := s.newView(h)
+	made := s.renew(v)
 	s.wildcards.Store(&wildcardState{int(h.wildcards), h.wildcardGen})
 	if old := s.current.Swap(v); old != nil {
 		old.unref()
 	}
 	s.lookups.sweep(func(l *lookup) bool { return l.v != v })
+	for _, l := range made {
+		s.put(l)
+	}
 }
 
 // apply hands the batch to Pebble and waits for the fsync, or for the disk to fail. In that case the goroutine that

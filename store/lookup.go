@@ -128,7 +128,21 @@ func (s *Store) LookupRoute(k hostkey.Key) (Route, error) { return s.lookupIn(ta
 // LookupWildcard is LookupRoute for the wildcard record of a parent host's key.
 func (s *Store) LookupWildcard(k hostkey.Key) (Route, error) { return s.lookupIn(tableWildcard, k) }
 
+// MayHaveRoute is false if LookupRoute would say ErrNotFound, and takes a small part of the time. True means nothing.
+func (s *Store) MayHaveRoute(k hostkey.Key) bool { return s.mayHave(tableRoute, &k) }
+
+// MayHaveWildcard is MayHaveRoute for LookupWildcard.
+func (s *Store) MayHaveWildcard(k hostkey.Key) bool { return s.mayHave(tableWildcard, &k) }
+
+func (s *Store) mayHave(table byte, k *hostkey.Key) bool {
+	f := s.filters.live.Load()
+	return f == nil || f.has(table, k)
+}
+
 func (s *Store) lookupIn(table byte, k hostkey.Key) (Route, error) {
+	if !s.mayHave(table, &k) {
+		return Route{}, ErrNotFound
+	}
 	l, err := s.borrow()
 	if err != nil {
 		return Route{}, err
@@ -175,11 +189,40 @@ func (s *Store) borrow() (*lookup, error) {
 		if !v.ref() {
 			continue
 		}
-		it, err := v.snap.NewIter(&pebble.IterOptions{UseL6Filters: true})
+		l, err := s.newLookup(v)
 		if err != nil {
 			v.unref()
-			return nil, err
 		}
-		return &lookup{it: it, v: v, made: s.coarse.Load()}, nil
+		return l, err
 	}
+}
+
+// newLookup makes an iterator of a view, and takes over a reference to it that the caller has.
+func (s *Store) newLookup(v *view) (*lookup, error) {
+	// Whom the filter in memory let pass is nearly always there: the one of the last level would be read for nothing.
+	f := s.filters.live.Load()
+	it, err := v.snap.NewIter(&pebble.IterOptions{UseL6Filters: f == nil || f.full()})
+	if err != nil {
+		return nil, err
+	}
+	return &lookup{it: it, v: v, made: s.coarse.Load()}, nil
+}
+
+// renew makes as many iterators of the next view as are parked of this one, so that those who look up need not, and that many
+// fewer wait for it. They are parked once the view is the current one.
+func (s *Store) renew(v *view) (made []*lookup) {
+	for i := range s.lookups.slots {
+		old := s.lookups.slots[i].it.Load()
+		if old == nil || !v.ref() {
+			continue
+		}
+		l, err := s.newLookup(v)
+		if err != nil {
+			v.unref()
+			return made
+		}
+		l.made = old.made // or they would live on for as long as there are commits, needed or not
+		made = append(made, l)
+	}
+	return made
 }

@@ -48,9 +48,21 @@ func TestLookupSeesEveryCommit(t *testing.T) {
 }
 
 // parkedLookups counts iterators that lie in the pool.
-func parkedLookups(s *Store) (n int) {
+func parkedLookups(s *Store) (n int) { return len(parked(s)) }
+
+func parked(s *Store) (ls []*lookup) {
 	for i := range s.lookups.slots {
-		if s.lookups.slots[i].it.Load() != nil {
+		if l := s.lookups.slots[i].it.Load(); l != nil {
+			ls = append(ls, l)
+		}
+	}
+	return ls
+}
+
+// outlived counts those of an older view.
+func outlived(s *Store) (n int) {
+	for _, l := range parked(s) {
+		if l.v != s.current.Load() {
 			n++
 		}
 	}
@@ -70,8 +82,11 @@ func TestLookupsAreLetGo(t *testing.T) {
 		t.Fatalf("%d iterators are parked", n)
 	}
 	update(t, s, setRoute(2))
-	if n := parkedLookups(s); n != 0 {
+	if n := outlived(s); n != 0 {
 		t.Errorf("%d iterators outlive a commit", n)
+	}
+	if n := parkedLookups(s); n != 1 {
+		t.Errorf("%d iterators of the new view are parked for one of the old", n)
 	}
 	// One that was out during the commit is not parked when it comes back.
 	l, err := s.borrow()
@@ -80,7 +95,7 @@ func TestLookupsAreLetGo(t *testing.T) {
 	}
 	update(t, s, setRoute(3))
 	s.put(l)
-	if n := parkedLookups(s); n != 0 {
+	if n := outlived(s); n != 0 {
 		t.Errorf("%d iterators of an older revision are parked", n)
 	}
 	// Should one lie there all the same, it is not used.
@@ -88,7 +103,9 @@ func TestLookupsAreLetGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	update(t, s, setRoute(4))
-	s.lookups.slots[0].it.Store(l)
+	if old := s.lookups.slots[0].it.Swap(l); old != nil {
+		old.close()
+	}
 	if _, err := s.LookupRoute(testKey(4)); err != nil {
 		t.Errorf("look-up with an iterator of an older revision: %v", err)
 	}

@@ -35,6 +35,10 @@ type Metrics struct {
 	CacheBytes    int64
 	CacheHits     int64
 	CacheMisses   int64
+	// Looks into a table that its own filter spared, and those that it did not.
+	TableFilterHits, TableFilterMisses int64
+	// The filter of host keys in memory; zero until it is in use.
+	KeyFilterBytes, KeyFilterKeys int64
 }
 
 // Metrics returns the figures; ErrClosed after Close, ErrBroken after a disk error.
@@ -44,6 +48,10 @@ func (s *Store) Metrics() (Metrics, error) {
 		out := Metrics{
 			DiskBytes: m.DiskSpaceUsage(), LevelZero: m.Levels[0].TablesCount, MemTableBytes: m.MemTable.Size,
 			CacheBytes: m.BlockCache.Size, CacheHits: m.BlockCache.Hits, CacheMisses: m.BlockCache.Misses,
+			TableFilterHits: m.Filter.Hits, TableFilterMisses: m.Filter.Misses,
+		}
+		if f := s.filters.live.Load(); f != nil {
+			out.KeyFilterBytes, out.KeyFilterKeys = f.bytes(), f.n.Load()
 		}
 		for _, l := range m.Levels {
 			out.TableFiles += l.TablesCount

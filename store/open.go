@@ -12,6 +12,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"berth/router/hostkey"
 )
 
 // Store is an open database. All its methods are safe for concurrent use.
@@ -26,22 +28,17 @@ type Store struct {
 
 	calls chan *call // unbuffered: who waits may still change his mind
 	stop  chan struct{}
-	loops sync.WaitGroup // commitLoop and tend
+	loops sync.WaitGroup // commitLoop, tend, keepFilter, keepWarm
 	close sync.Once
 
-	maxBatch, fillBytes int // maxBatchBytes and fillSetBytes, but for tests
+	maxBatch int // maxBatchBytes, but for tests
 
-	current atomic.Pointer[view] // nil once closed
-	views   sync.WaitGroup       // views that are not closed yet
-	lookups *lookups
-	fills   struct {
-		mu    sync.Mutex // guards users and stop
-		users int
-		stop  context.CancelFunc
-		done  sync.WaitGroup
-		set   atomic.Pointer[fillSet] // nil: nobody fills
-	}
-	coarse    atomic.Int64 // Unix nanoseconds, moved by tend
+	current   atomic.Pointer[view] // nil once closed
+	views     sync.WaitGroup       // views that are not closed yet
+	lookups   *lookups
+	filters   *filters
+	warm      chan hostkey.Key // of tables that nobody has looked into
+	coarse    atomic.Int64     // Unix nanoseconds, moved by tend
 	wildcards atomic.Pointer[wildcardState]
 
 	hooksMu sync.Mutex // guards changes of hooks
@@ -102,8 +99,8 @@ func openFS(ctx context.Context, fs vfs.FS, dir string, opts Options) (*Store, e
 		return nil, fmt.Errorf("store: open %s: %w", dir, err)
 	}
 	s := &Store{
-		dir: dir, opts: opts, guard: newGuard(fs, opts), lookups: newLookups(), maxBatch: maxBatchBytes, fillBytes: fillSetBytes,
-		calls: make(chan *call), stop: make(chan struct{}),
+		dir: dir, opts: opts, guard: newGuard(fs, opts), lookups: newLookups(), filters: newFilters(), maxBatch: maxBatchBytes,
+		warm: make(chan hostkey.Key, warmAhead), calls: make(chan *call), stop: make(chan struct{}),
 	}
 	s.Reader = Reader{liveSource{s}}
 	s.setHooks(nil)
@@ -118,6 +115,11 @@ func openFS(ctx context.Context, fs vfs.FS, dir string, opts Options) (*Store, e
 	s.publish(h)
 	s.loops.Go(s.commitLoop)
 	s.loops.Go(s.tend)
+	s.loops.Go(s.keepWarm)
+	if s.opts.KeyFilterBytes > 0 {
+		s.loops.Go(s.keepFilter)
+		s.filters.ask()
+	}
 	return s, nil
 }
 
@@ -242,6 +244,7 @@ func (s *Store) Close() error {
 func (s *Store) shut() error {
 	close(s.stop)
 	s.loops.Wait()
+	s.filters.pause() // a closed store answers for no host
 	if v := s.current.Swap(nil); v != nil {
 		v.unref()
 	}

@@ -53,11 +53,13 @@ func (s *Store) events() *pebble.EventListener {
 		FlushEnd: func(i pebble.FlushInfo) {
 			if i.Err == nil {
 				s.guard.tableWritten()
+				s.warmTables(i.Output)
 			}
 		},
 		CompactionEnd: func(i pebble.CompactionInfo) {
 			if i.Err == nil {
 				s.guard.tableWritten()
+				s.warmTables(i.Output.Tables)
 			}
 		},
 		WriteStallBegin: func(i pebble.WriteStallBeginInfo) { log.Warn("writes stall", "reason", i.Reason) },

@@ -106,6 +106,11 @@ func recordsIn[T any](r *Reader, lo, hi []byte, dec func(k, v []byte) (T, error)
 // joined is records for an index whose entries name records elsewhere: both are read from the same state, so that an
 // entry without its record is damage and not a race.
 func joined[T any](r *Reader, prefix []byte, dec func(r *Reader, k, v []byte) (T, error)) iter.Seq2[T, error] {
+	return joinedIn(r, prefix, prefixEnd(prefix), dec)
+}
+
+// joinedIn is joined for a range.
+func joinedIn[T any](r *Reader, lo, hi []byte, dec func(r *Reader, k, v []byte) (T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		src, done, err := r.src.pin()
 		if err != nil {
@@ -115,7 +120,7 @@ func joined[T any](r *Reader, prefix []byte, dec func(r *Reader, k, v []byte) (T
 		}
 		defer done()
 		pinned := &Reader{src}
-		seq := records(pinned, prefix, func(k, v []byte) (T, error) { return dec(pinned, k, v) })
+		seq := recordsIn(pinned, lo, hi, func(k, v []byte) (T, error) { return dec(pinned, k, v) })
 		seq(yield)
 	}
 }

@@ -50,9 +50,14 @@ func (r *Reader) ProjectByName(name string) (Project, error) {
 	return r.Project(ProjectNo(no))
 }
 
-// ProjectsOf yields the projects of an account, by name.
-func (r *Reader) ProjectsOf(a AccountNo) iter.Seq2[Project, error] {
-	return joined(r, key32(tableAccountProj, a), projectOfIndex)
+// ProjectsOf yields the projects of an account, by name, those whose name comes after the given one; "" is before all.
+func (r *Reader) ProjectsOf(a AccountNo, after string) iter.Seq2[Project, error] {
+	prefix := key32(tableAccountProj, a)
+	lo := prefix
+	if after != "" {
+		lo = append(key32s(tableAccountProj, a, after), 0)
+	}
+	return joinedIn(r, lo, prefixEnd(prefix), projectOfIndex)
 }
 
 // Projects yields all projects, by name.
@@ -130,6 +135,33 @@ func (r *Reader) DeploymentIDs(p ProjectNo) iter.Seq2[DeploymentID, error] {
 	})
 }
 
+// SkipDeployments goes past as many deployments of a project as most, newest first and older than after, as DeploymentsOf does, but reads
+// their keys only. It returns how many there were, and the last one's number; after if there was none.
+func (r *Reader) SkipDeployments(p ProjectNo, after DeploymentNo, most int) (n int, last DeploymentNo, err error) {
+	lo, hi := key32(tableDeployment, p), prefixEnd(key32(tableDeployment, p))
+	if after != 0 {
+		lo = deploymentKey(p, after-1)
+	}
+	it, done, err := r.src.iter(lo, hi)
+	if err != nil {
+		return 0, after, readError(lo, err)
+	}
+	defer done()
+	defer it.Close()
+	last = after
+	for ok := it.First(); ok && n < most; ok = it.Next() {
+		_, no, ok := deploymentOf(it.Key())
+		if !ok {
+			return n, last, corrupt(it.Key(), errTruncated)
+		}
+		n, last = n+1, no
+	}
+	if err := it.Error(); err != nil {
+		return n, last, readError(lo, err)
+	}
+	return n, last, nil
+}
+
 // Deployments yields every deployment, by project, newest first within each.
 func (r *Reader) Deployments() iter.Seq2[Deployment, error] {
 	return records(r, []byte{tableDeployment}, decodeDeploymentRecord)
@@ -174,8 +206,12 @@ func (r *Reader) BranchByLabel(p ProjectNo, label string) (Branch, error) {
 func decodeName(b []byte) (string, error) { return string(b), nil }
 
 // Branches yields the branches of a project, by name.
-func (r *Reader) Branches(p ProjectNo) iter.Seq2[Branch, error] {
-	return records(r, key32(tableBranch, p), func(k, v []byte) (Branch, error) {
+func (r *Reader) Branches(p ProjectNo) iter.Seq2[Branch, error] { return r.BranchesFrom(p, "") }
+
+// BranchesFrom is Branches for those whose name is not before the given one.
+func (r *Reader) BranchesFrom(p ProjectNo, name string) iter.Seq2[Branch, error] {
+	prefix := key32(tableBranch, p)
+	return recordsIn(r, key32s(tableBranch, p, name), prefixEnd(prefix), func(k, v []byte) (Branch, error) {
 		b, err := decodeBranch(v)
 		b.Project, b.Name = p, string(k[5:])
 		return b, err

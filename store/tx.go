@@ -41,6 +41,7 @@ type routeID struct {
 type touch struct {
 	routeID
 	before []byte
+	gone   bool // the Update deleted it, and did not set it again
 }
 
 const (
@@ -166,10 +167,9 @@ func (tx *Tx) setRoute(id routeID, r Route) error {
 	if err := tx.remember(id); err != nil {
 		return err
 	}
+	tx.touched[tx.touchedAt[id]].gone = false
 	r.Epoch = tx.g.head.epoch
-	if f := tx.g.s.fills.set.Load(); f != nil && id.table == tableRoute {
-		f.add(id.key)
-	}
+	tx.g.known(id)
 	return tx.set(routeKey(id.table, id.key), appendRoute(make([]byte, 0, maxRouteBytes), r))
 }
 
@@ -182,6 +182,7 @@ func (tx *Tx) deleteRoute(id routeID) (bool, error) {
 	if err := tx.remember(id); err != nil {
 		return false, err
 	}
+	tx.touched[tx.touchedAt[id]].gone = true
 	return true, tx.drop(key)
 }
 
@@ -219,7 +220,7 @@ func (tx *Tx) rememberAs(id routeID, before []byte) {
 		tx.touchedAt = make(map[routeID]int)
 	}
 	tx.touchedAt[id] = len(tx.touched)
-	tx.touched = append(tx.touched, touch{id, before})
+	tx.touched = append(tx.touched, touch{routeID: id, before: before})
 }
 
 func isAbsent(err error) bool { return err == pebble.ErrNotFound }

@@ -19,8 +19,8 @@ type KeyedRoute struct {
 
 // FillRoutes sets the route records of those host keys that have none of the store's epoch, and returns what the others have,
 // in the order of the keys. It is CurrentRoute and SetRoute for many keys, each of them once, at the price of one
-// iterator, which consults the filters of the last level: nearly all of what a backfill asks for is not there. After
-// ExpectFills even that is spared. It sorts routes.
+// iterator, which consults the filters of the last level: nearly all of what a backfill asks for is not there, and
+// most of it is known to be absent without a look. It sorts routes.
 func (tx *Tx) FillRoutes(routes []KeyedRoute) (kept []KeyedRoute, err error) {
 	if err := tx.usable(); err != nil {
 		return nil, err
@@ -62,15 +62,12 @@ func (tx *Tx) FillRoutes(routes []KeyedRoute) (kept []KeyedRoute, err error) {
 // routesBefore returns the encoded records of sorted keys, nil for those that are absent.
 func (tx *Tx) routesBefore(routes []KeyedRoute) (before [][]byte, err error) {
 	before = make([][]byte, len(routes))
-	known := tx.g.s.fills.set.Load()
-	if known != nil && !known.whole.Load() {
-		known = nil
-	}
+	known := tx.g.filter
 	var it *pebble.Iterator
 	key := make([]byte, 1+len(hostkey.Key{}))
 	key[0] = tableRoute
 	for i := range routes {
-		if known != nil && !known.mayHave(routes[i].Key) {
+		if known != nil && !known.has(tableRoute, &routes[i].Key) {
 			continue
 		}
 		if it == nil {
@@ -111,10 +108,10 @@ func (tx *Tx) fillRoute(r *KeyedRoute, before []byte) error {
 	if err := tx.usable(); err != nil {
 		return err
 	}
-	tx.rememberAs(routeID{tableRoute, r.Key}, before)
-	if f := tx.g.s.fills.set.Load(); f != nil {
-		f.add(r.Key)
-	}
+	id := routeID{tableRoute, r.Key}
+	tx.rememberAs(id, before)
+	tx.touched[tx.touchedAt[id]].gone = false
+	tx.g.known(id)
 	route := r.Route
 	route.Epoch = tx.g.head.epoch
 	var value [maxRouteBytes]byte

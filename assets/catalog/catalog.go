@@ -3,12 +3,14 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"berth/assets"
 	"berth/assets/manifest"
@@ -63,15 +65,20 @@ type Deps struct {
 
 // Options of a Catalog; the zero value works.
 type Options struct {
-	SiteCache   int64         // bytes of compiled sites to keep; 0: 256 MiB
-	TargetCache int64         // bytes of indexes of moving targets to keep; 0: 64 MiB
-	Limits      rules.Options // of rule files; they should be those that deployments are checked with
+	SiteCache    int64         // bytes of compiled sites to keep; 0: 256 MiB
+	ProjectCache int64         // bytes of settings of projects to keep, about 160 each; 0: 32 MiB
+	TargetCache  int64         // bytes of indexes of moving targets to keep; 0: 64 MiB
+	Limits       rules.Options // of rule files; they should be those that deployments are checked with
 }
 
 const (
-	defaultSiteCache   = 256 << 20
-	defaultTargetCache = 64 << 20
-	projectsKept       = 100_000 // of about 200 bytes
+	defaultSiteCache    = 256 << 20
+	defaultProjectCache = 32 << 20
+	defaultTargetCache  = 64 << 20
+
+	// What a site costs beside its Weight, and all that a project does, in bytes.
+	deploymentCost = int64(unsafe.Sizeof(Deployment{})+unsafe.Sizeof(entry{})) + cache.EntryCost
+	projectCost    = int64(unsafe.Sizeof(project{})) + cache.EntryCost
 
 	// Sites that are being loaded are in no cache's bound, so a restart under load would read every manifest at once.
 	loadBudget = 64 << 20
@@ -144,12 +151,9 @@ func (r *retry) due() bool {
 
 // New makes an empty catalog that follows the store's commits until Close.
 func New(d Deps, o Options) (*Catalog, error) {
-	if o.SiteCache == 0 {
-		o.SiteCache = defaultSiteCache
-	}
-	if o.TargetCache == 0 {
-		o.TargetCache = defaultTargetCache
-	}
+	o.SiteCache = cmp.Or(o.SiteCache, defaultSiteCache)
+	o.ProjectCache = cmp.Or(o.ProjectCache, defaultProjectCache)
+	o.TargetCache = cmp.Or(o.TargetCache, defaultTargetCache)
 	if d.Log == nil {
 		d.Log = slog.Default()
 	}
@@ -160,7 +164,7 @@ func New(d Deps, o Options) (*Catalog, error) {
 		store: d.Store, blobs: d.Blobs, log: d.Log, loading: semaphore.NewWeighted(loadBudget),
 		capacity: o.SiteCache, room: o.TargetCache, limits: o.Limits,
 	}
-	err := c.makeCaches()
+	err := c.makeCaches(o.ProjectCache)
 	if err != nil {
 		return nil, fmt.Errorf("catalog: %w", err)
 	}
@@ -171,7 +175,7 @@ func New(d Deps, o Options) (*Catalog, error) {
 	return c, nil
 }
 
-func (c *Catalog) makeCaches() (err error) {
+func (c *Catalog) makeCaches(projects int64) (err error) {
 	c.cache, err = cache.New(cache.Options[store.DeploymentNo, *entry]{
 		Hash:          func(no store.DeploymentNo) uint64 { return uint64(no) },
 		Weight:        c.weight,
@@ -184,7 +188,8 @@ func (c *Catalog) makeCaches() (err error) {
 	}
 	c.projects, err = cache.New(cache.Options[store.ProjectNo, *project]{
 		Hash:     func(no store.ProjectNo) uint64 { return uint64(no) },
-		Capacity: projectsKept,
+		Weight:   func(store.ProjectNo, *project) int64 { return projectCost },
+		Capacity: projects,
 	})
 	if err != nil {
 		return err
@@ -208,6 +213,9 @@ func validate(d Deps, o Options) error {
 	if o.SiteCache < 0 {
 		faults = append(faults, fmt.Errorf("catalog: Options.SiteCache is %d, must not be negative", o.SiteCache))
 	}
+	if o.ProjectCache < projectCost {
+		faults = append(faults, fmt.Errorf("catalog: Options.ProjectCache is %d, must be at least %d", o.ProjectCache, projectCost))
+	}
 	if o.TargetCache < 0 {
 		faults = append(faults, fmt.Errorf("catalog: Options.TargetCache is %d, must not be negative", o.TargetCache))
 	}
@@ -220,7 +228,7 @@ func (c *Catalog) weight(_ store.DeploymentNo, e *entry) int64 {
 	if e.deployment == nil {
 		return 1
 	}
-	return min(e.deployment.Site.Weight(), c.capacity)
+	return min(e.deployment.Site.Weight()+deploymentCost+int64(len(e.deployment.Branch)), c.capacity)
 }
 
 // follow drops what a commit changed, so that no answer outlives a deployment or a setting. What belongs to a target goes

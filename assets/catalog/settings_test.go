@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +37,22 @@ func TestSettings(t *testing.T) {
 	w.changeProject(func() { delete(w.projects, 1) })
 	if got := get(); got != (store.SiteSettings{}) {
 		t.Errorf("of a deleted project: %+v", got)
+	}
+}
+
+// Settings of as many projects are kept as the bound in bytes holds.
+func TestProjectsAreBoundedInBytes(t *testing.T) {
+	c := open(t, newWorld(), Options{ProjectCache: 10*projectCost + 1})
+	for no := range store.ProjectNo(30) {
+		if _, err := c.Settings(t.Context(), no); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := c.Stats().Projects; s.Entries != 10 || s.Weight != 10*projectCost {
+		t.Errorf("%+v", s)
+	}
+	if _, err := New(Deps{Store: newWorld(), Blobs: newWorld()}, Options{ProjectCache: 1, SiteCache: -1}); err == nil || !strings.Contains(err.Error(), "ProjectCache") || !strings.Contains(err.Error(), "SiteCache") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"berth/assets/kept"
 	"berth/store"
+	"berth/store/cache"
 )
 
 // maxPast bounds the deployments that are remembered of a target, newest first: they are looked through one by one.
@@ -53,7 +54,7 @@ func (t *Target) Expired(source store.DeploymentNo, now time.Time, keep time.Dur
 }
 
 func (t *Target) weight() int64 {
-	return int64(unsafe.Sizeof(*t)) + int64(len(t.Past))*int64(unsafe.Sizeof(Served{})) + t.Kept.Weight()
+	return cache.EntryCost + int64(unsafe.Sizeof(*t)) + int64(len(t.Past))*int64(unsafe.Sizeof(Served{})) + t.Kept.Weight()
 }
 
 // targetKey names a target by what it serves now. The version is the project's: a commit that moves the target, changes its

@@ -60,6 +60,8 @@ func (everyHost) LookupRoute(hostkey.Key) (store.Route, error) {
 func (everyHost) LookupWildcard(hostkey.Key) (store.Route, error) {
 	return store.Route{}, store.ErrNotFound
 }
+func (everyHost) MayHaveRoute(hostkey.Key) bool               { return true }
+func (everyHost) MayHaveWildcard(hostkey.Key) bool            { return true }
 func (everyHost) Wildcards() (int, uint64)                    { return 0, 0 }
 func (everyHost) Epoch() store.Epoch                          { return 0 }
 func (everyHost) OnCommit(func(store.Commit)) (cancel func()) { return func() {} }

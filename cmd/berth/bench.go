@@ -35,6 +35,7 @@ func workloads() []workload {
 		{"hosts", "What a request costs, by the number of hosts deployed", benchHostsLong, benchHostsFlags, "", "--numbers 1000,10000,100000 --rounds 3"},
 		{"deploy", "How long a large site takes to go live, first and again", benchDeployLong, benchDeployFlags, "", "--files 2000 --rounds 3"},
 		{"cold", "The first request for a deployment, nothing of it in memory", benchColdLong, benchColdFlags, "", "--hosts 100000 --rounds 5"},
+		{"router", "Finding hosts among millions, and how everything grows with their number", benchRouterLong, benchRouterFlags, "", "--sizes 1000,100000 --grow 1000,10000,100000 --grow-one 1000,10000 --rounds 2"},
 		{"migrate", "The tables of the old design against route records", benchMigrateLong, benchMigrateFlags, "", "--deployments 100000 --backfill 100000 --rounds 3"},
 	}
 }
@@ -46,7 +47,7 @@ Go's benchmarks (benchstat reads it) and a table of medians with their spread.`)
 		c.AddCommand(newWorkloadCommand(a, w))
 	}
 	profile := workload{name: "profile", short: "Where the time of a request goes, beside the floor of the machine", long: benchProfileLong, flags: benchProfileFlags}
-	c.AddCommand(newWorkloadCommand(a, profile), newBenchAll(a), newBenchReport(a), newStandInCommand(a))
+	c.AddCommand(newWorkloadCommand(a, profile), newBenchAll(a), newBenchReport(a), newBenchCorpus(a), newStandInCommand(a))
 	return c
 }
 

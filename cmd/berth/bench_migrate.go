@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/pflag"
 
@@ -77,7 +75,7 @@ func benchMigrateFlags(a *app, f *pflag.FlagSet) func(context.Context) (bench.Re
 		if err := m.check(); err != nil {
 			return nil, err
 		}
-		return m.run(ctx, a)
+		return runParts(ctx, a, m.parts(a), m.only)
 	}
 }
 
@@ -105,21 +103,4 @@ func (m *migrateBench) check() error {
 		}
 	}
 	return nil
-}
-
-func (m *migrateBench) run(ctx context.Context, a *app) (bench.Report, error) {
-	var all bench.Reports
-	for _, p := range m.parts(a) {
-		if len(m.only) > 0 && !slices.Contains(m.only, p.name) {
-			continue
-		}
-		began := time.Now()
-		rep, err := p.run(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", p.name, err)
-		}
-		a.note("%s took %v", p.name, time.Since(began).Round(time.Second))
-		all = append(all, rep)
-	}
-	return all, nil
 }

@@ -15,6 +15,7 @@ import (
 func addEdgeFlags(f *pflag.FlagSet, s *server.Settings) {
 	s.Edge = edge.Defaults()
 	e := &s.Edge
+	e.AnswerCache, e.BodyCache = 0, 0 // their shares of the memory, unless addMemoryFlags' say otherwise
 	f.DurationVar(&e.HeaderTimeout, "header-timeout", e.HeaderTimeout, "time for the head of a request")
 	f.DurationVar(&e.ReadTimeout, "read-timeout", e.ReadTimeout, "time for the body of a request")
 	f.DurationVar(&e.WriteTimeout, "write-timeout", e.WriteTimeout, "time for the client to take each 64 KiB of an answer")
@@ -25,9 +26,7 @@ func addEdgeFlags(f *pflag.FlagSet, s *server.Settings) {
 	f.Var(byteSize[int]{&e.MaxBodyBytes}, "max-body-bytes", "request body, which is thrown away")
 	f.IntVar(&e.MaxConns, "max-conns", e.MaxConns, "open connections")
 	f.IntVar(&e.MaxConnsPerIP, "max-conns-per-ip", e.MaxConnsPerIP, "open connections of one client address; negative for no bound")
-	f.Var(byteSize[int64]{&e.BodyCache}, "body-cache", "memory for the contents of files")
 	f.Var(byteSize[int64]{&e.BodyCacheMaxItem}, "body-cache-max-item", "largest file that is kept in memory; larger ones are sent from the disk")
-	f.Var(byteSize[int64]{&e.AnswerCache}, "answer-cache", "memory for answers that are kept whole")
 	f.IntVar(&e.OpenFiles, "open-files", e.OpenFiles, "files kept open to be sent from")
 	f.BoolVar(&e.PlainOnly, "plain", false, "prepare no answers and keep no connection waiting outside of fasthttp: for comparisons")
 	f.DurationVar(&e.SkewMaxAge, "skew-max-age", e.SkewMaxAge, "time that pages keep to their deployment, on sites with skew protection; 1m to 720h")

@@ -22,7 +22,6 @@ type Job struct {
 	yielder *pace.Yielder
 	commits pace.Average
 	changed int           // Updates in a row that found their chunk changed; of Run's goroutine
-	release func()        // ends ExpectFills; nil: it is not in force; of Run's goroutine
 	wake    chan struct{} // some document of the migration changed, or the caller wants something
 
 	mu   sync.Mutex // guards live
@@ -63,7 +62,6 @@ func (j *Job) Run(ctx context.Context) error {
 			j.nudge()
 		}
 	})()
-	defer j.expectFills(ctx, false)
 	var trouble time.Duration
 	for {
 		wait, err := j.turn(ctx)
@@ -119,8 +117,6 @@ const idle = time.Hour
 // turn does what is to be done now, and says how long there is nothing else to do.
 func (j *Job) turn(ctx context.Context) (time.Duration, error) {
 	s, err := j.situation()
-	passes := err == nil && works(s.state.Phase) && !s.control.Paused && s.begun() && s.point.Finished.IsZero()
-	j.expectFills(ctx, passes && j.limiter.Rate() == 0)
 	switch {
 	case err != nil:
 		return 0, err
@@ -136,18 +132,6 @@ func (j *Job) turn(ctx context.Context) (time.Duration, error) {
 		return 0, j.pass(ctx, s)
 	}
 	return j.retryDue(ctx, s)
-}
-
-// expectFills has filling made cheap, or no longer. It stays so from one pass to the next, which may come soon and often, because making it
-// so reads all records. With a rate that would be a burst of work in a job that is to be slow.
-func (j *Job) expectFills(ctx context.Context, is bool) {
-	switch {
-	case is && j.release == nil:
-		j.release = j.deps.Store.ExpectFills(ctx)
-	case !is && j.release != nil:
-		j.release()
-		j.release = nil
-	}
 }
 
 // situation reads the documents, and follows the rate that they say.

@@ -2,7 +2,6 @@ package backfill
 
 import (
 	"math"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -189,24 +188,6 @@ func TestYieldsToTheStore(t *testing.T) {
 	}
 	close(c.free)
 	await(t, w.Store, "the end, slow as it is", j.does(t, Done))
-}
-
-// Filling is made cheap while the job copies as fast as it can, and not for a job that is to be slow, or that is done.
-func TestExpectsFillsWhileItCopies(t *testing.T) {
-	for _, rate := range []float64{0, 1e6} {
-		w := plain(t, vfs.NewMem(), 2*dualwrite.MaxFilters, migrate.Backfill)
-		j := newJob(t, w, Deps{}, Options{Rate: rate})
-		var did []bool
-		for range 3 { // begin, copy, look for failures that are due
-			if _, err := j.turn(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			did = append(did, j.release != nil)
-		}
-		if want := []bool{false, rate == 0, false}; !slices.Equal(did, want) || status(t, j).Written != 2*dualwrite.MaxFilters {
-			t.Errorf("rate %v: %v, want %v; %+v", rate, did, want, status(t, j))
-		}
-	}
 }
 
 // fullDisk has no room while it is full.

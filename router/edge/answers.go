@@ -71,7 +71,6 @@ func newAnswers(capacity int64) (*answers, error) {
 			return int64(len(k.path) + len(k.noneMatch) + cap(p.head) + len(p.body) + preparedCost)
 		},
 		Capacity: capacity,
-		Slots:    int(min(max(capacity/(4<<10), 8<<10), 1<<22)),
 		Inline:   true,
 	})
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 
 func TestHitsAllocateNothing(t *testing.T) {
 	r, set := hot(t, 5000)
-	u := newResolver(t, empty{}, Options{})
+	u, f := newResolver(t, empty{}, Options{}), newResolver(t, filtered{}, Options{})
 	q := &router.Query{}
 	for _, a := range set {
 		resolve(t, u, q, a)
@@ -22,7 +22,8 @@ func TestHitsAllocateNothing(t *testing.T) {
 		i = (i + 1) % len(set)
 		resolve(t, r, q, set[i])
 		resolve(t, u, q, set[i])
+		resolve(t, f, q, set[i])
 	}); n != 0 {
-		t.Errorf("%v allocations for a known and an unknown host", n)
+		t.Errorf("%v allocations for a known host and unknown ones", n)
 	}
 }

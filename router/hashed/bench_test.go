@@ -16,6 +16,8 @@ func (endless) LookupRoute(hostkey.Key) (store.Route, error) { return site(1), n
 func (endless) LookupWildcard(hostkey.Key) (store.Route, error) {
 	return store.Route{}, store.ErrNotFound
 }
+func (endless) MayHaveRoute(hostkey.Key) bool      { return true }
+func (endless) MayHaveWildcard(hostkey.Key) bool   { return true }
 func (endless) Epoch() store.Epoch                 { return 0 }
 func (endless) Wildcards() (int, uint64)           { return 1, 1 }
 func (endless) OnCommit(func(store.Commit)) func() { return func() {} }
@@ -24,6 +26,12 @@ func (endless) OnCommit(func(store.Commit)) func() { return func() {} }
 type empty struct{ endless }
 
 func (empty) LookupRoute(hostkey.Key) (store.Route, error) { return store.Route{}, store.ErrNotFound }
+
+// filtered knows that it has none.
+type filtered struct{ empty }
+
+func (filtered) MayHaveRoute(hostkey.Key) bool    { return false }
+func (filtered) MayHaveWildcard(hostkey.Key) bool { return false }
 
 func authority(i int) string {
 	return fmt.Sprintf("%08x.project-%d.pages.localhost:8080", i*2654435761, i)
@@ -83,7 +91,7 @@ func BenchmarkMiss(b *testing.B) {
 	for i := range hosts {
 		hosts[i] = authority(i)
 	}
-	for name, s := range map[string]Store{"known": endless{}, "unknown": empty{}} {
+	for name, s := range map[string]Store{"known": endless{}, "unknown": empty{}, "filtered": filtered{}} {
 		b.Run("host="+name, func(b *testing.B) {
 			r := newResolver(b, s, Options{RouteCache: 10_000, UnknownCache: 10_000})
 			b.ReportAllocs()

@@ -34,6 +34,7 @@ type fakeStore struct {
 	fail    error // what the next reads answer
 	exact   int   // reads of route records
 	probes  int   // reads of wildcard records
+	filter  int   // index in the history of the state that the filter was filled from; it forgets nothing since. -1: there is none
 }
 
 func newFakeStore(hosts ...hostkey.Host) *fakeStore {
@@ -41,6 +42,7 @@ func newFakeStore(hosts ...hostkey.Host) *fakeStore {
 		pause:   func() {},
 		history: []state{{map[hostkey.Host]store.Route{}, map[hostkey.Host]store.Route{}, 1}},
 		hosts:   map[hostkey.Key]hostkey.Host{},
+		filter:  -1,
 	}
 	for _, h := range hosts {
 		s.hosts[testHasher.Key(h)] = h
@@ -72,6 +74,37 @@ func (s *fakeStore) read(k hostkey.Key, count *int, table func(state) map[hostke
 		return store.Route{}, store.ErrNotFound
 	}
 	return r, nil
+}
+
+func (s *fakeStore) MayHaveRoute(k hostkey.Key) bool {
+	return s.mayHave(k, func(st state) map[hostkey.Host]store.Route { return st.routes })
+}
+
+func (s *fakeStore) MayHaveWildcard(k hostkey.Key) bool {
+	return s.mayHave(k, func(st state) map[hostkey.Host]store.Route { return st.wildcards })
+}
+
+func (s *fakeStore) mayHave(k hostkey.Key, table func(state) map[hostkey.Host]store.Route) bool {
+	s.pause()
+	defer s.pause()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.filter < 0 {
+		return true
+	}
+	for _, st := range s.history[s.filter:] {
+		if _, ok := table(st)[s.hosts[k]]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// fill makes a filter of what there is now.
+func (s *fakeStore) fill() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.filter = len(s.history) - 1
 }
 
 func (s *fakeStore) Wildcards() (int, uint64) {

@@ -117,7 +117,7 @@ func (r *Resolver) Explain(_ context.Context, q *router.Query) (Trace, error) {
 	host := hostkey.Host(strings.Clone(string(q.Host)))
 	t := Trace{Host: host, Key: r.hasher.Key(host)}
 	if a, ok := r.answers.Get(t.Key); ok {
-		t.Cached, t.CachedSource, t.CachedDecision = true, a.source, a.decision
+		t.Cached, t.CachedSource, t.CachedDecision = true, a.source, a.decision()
 	}
 	f, err := r.find(t.Key, host)
 	if err != nil {

@@ -231,6 +231,7 @@ func TestModel(t *testing.T) {
 				"open3":  func(*rapid.T) { w.open() },
 				"cancel": func(*rapid.T) { w.cancel() },
 				"fail":   func(*rapid.T) { w.fail() },
+				"fill":   func(*rapid.T) { w.s.fill() },
 				"":       func(*rapid.T) { w.check() },
 			})
 			w.settle()

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync/atomic"
 
 	"berth/router"
@@ -22,30 +23,46 @@ var ErrClosed = errors.New("hashed: resolver is closed")
 type Store interface {
 	LookupRoute(hostkey.Key) (store.Route, error)
 	LookupWildcard(hostkey.Key) (store.Route, error)
+	// False says that the lookup would find nothing, and is much faster. True says nothing.
+	MayHaveRoute(hostkey.Key) bool
+	MayHaveWildcard(hostkey.Key) bool
 	Wildcards() (n int, generation uint64)
 	Epoch() store.Epoch
 	OnCommit(func(store.Commit)) (cancel func())
 }
 
-// Options bounds the caches, in entries of about 250 bytes. The zero value is fit for use.
+// EntryBytes is about what an entry of the caches takes.
+const EntryBytes = 160
+
+// DefaultUnknownCache is Options.UnknownCache where nobody says otherwise.
+const DefaultUnknownCache = 16_384
+
+// Options bounds the caches, in entries of EntryBytes. The zero value is fit for use.
 type Options struct {
-	RouteCache   int // hosts that have a route record; default 100,000
+	RouteCache   int // hosts that have a route record; default 200,000
 	UnknownCache int // all other hosts that were asked for; default 16,384
 }
 
 const (
-	defaultRouteCache   = 100_000
-	defaultUnknownCache = 16_384
+	defaultRouteCache = 200_000
+
+	// memoHosts is for how many hosts the keys are remembered, in 128 bytes each. It is far less than the cache holds: with more the
+	// processor's own caches would miss as long as hashing takes.
+	memoHosts = 8192
+	// memoEvery hits whose key had to be made one is remembered. Where many more hosts are hot than there is room for, remembering
+	// each would be work for nothing.
+	memoEvery = 4
 )
 
 // Resolver is a router.Resolver over a Store. It is safe for concurrent use.
 //
 // Answers are cached in two places that cannot push each other out. A host with a route record of its own goes to the
 // first. Every answer for which a stranger can make up hosts without end goes to the second: unknown hosts, and those that only a
-// wildcard answers for.
+// wildcard answers for. Most unknown hosts come to neither: the store knows that it has none of their keys without a look.
 type Resolver struct {
 	store   Store
 	hasher  *hostkey.Hasher
+	memo    *hostkey.Memo
 	answers *cache.Cache[hostkey.Key, answer]
 	cancel  func()
 	closed  atomic.Bool
@@ -55,10 +72,22 @@ type Resolver struct {
 	epoch     store.Epoch
 }
 
-// answer is what is cached under a key. It holds nothing of the query.
+// answer is what is cached under a key: a decision, zero if source is FromNothing, in 16 bytes. It holds nothing of the query.
 type answer struct {
-	decision router.Decision // zero if source is FromNothing
-	source   Source
+	deployment store.DeploymentNo
+	project    store.ProjectNo
+	kind       store.RouteKind
+	class      store.Class
+	flags      store.RouteFlags
+	source     Source
+}
+
+func answerOf(d router.Decision, s Source) answer {
+	return answer{deployment: d.Deployment, project: d.Project, kind: d.Kind, class: d.Class, flags: d.Flags, source: s}
+}
+
+func (a answer) decision() router.Decision {
+	return router.Decision{Kind: a.kind, Project: a.project, Deployment: a.deployment, Class: a.class, Flags: a.flags}
 }
 
 // New returns a Resolver that follows the commits of s until it is closed.
@@ -78,7 +107,7 @@ func New(s Store, hasher *hostkey.Hasher, o Options) (*Resolver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hashed: make cache: %w", err)
 	}
-	r := &Resolver{store: s, hasher: hasher, answers: answers}
+	r := &Resolver{store: s, hasher: hasher, memo: hostkey.NewMemo(memoHosts), answers: answers}
 	_, r.wildcards = s.Wildcards()
 	r.epoch = s.Epoch()
 	r.cancel = s.OnCommit(r.committed)
@@ -99,7 +128,7 @@ func (o *Options) prepare(s Store, hasher *hostkey.Hasher) error {
 		}
 	}
 	bound("RouteCache", &o.RouteCache, defaultRouteCache)
-	bound("UnknownCache", &o.UnknownCache, defaultUnknownCache)
+	bound("UnknownCache", &o.UnknownCache, DefaultUnknownCache)
 	return errors.Join(faults...)
 }
 
@@ -110,7 +139,7 @@ func keyHash(k hostkey.Key) uint64 {
 }
 
 // Resolve answers for q.Host. An error other than router.ErrNoRoute says that the store could not be read; it is not cached.
-// On a hit nothing is allocated and no lock is taken that a writer holds. Nothing of q is kept.
+// On a hit, and for most unknown hosts, nothing is allocated and no lock is taken. Nothing of q is kept.
 //
 // No answer is older than the last commit that had returned to its writer before the call. A call that runs
 // while commits do may see any of them or none.
@@ -118,25 +147,50 @@ func (r *Resolver) Resolve(ctx context.Context, q *router.Query) (router.Decisio
 	if r.closed.Load() {
 		return router.Decision{}, ErrClosed
 	}
-	key := r.hasher.Key(q.Host)
+	key, remembered := r.memo.Get(q.Host)
+	if !remembered {
+		key = r.hasher.Key(q.Host)
+	}
 	a, hit := r.answers.Get(key)
-	if !hit {
+	switch {
+	case !hit && r.surelyUnknown(key, q.Host):
+		return router.Decision{}, router.ErrNoRoute
+	case !hit:
 		var err error
 		if a, err = r.load(ctx, key, q.Host); err != nil {
 			return router.Decision{}, err
 		}
+	case !remembered && a.source == FromRecord && rand.IntN(memoEvery) == 0:
+		r.memo.Put(q.Host, key)
 	}
 	if a.source == FromNothing {
 		return router.Decision{}, router.ErrNoRoute
 	}
-	return a.decision, nil
+	return a.decision(), nil
+}
+
+// surelyUnknown reports that neither the host nor a parent of it has a record. It reads nothing but memory, and leaves nothing
+// there: a flood of made-up hosts takes no lock and pushes out nobody's answer.
+func (r *Resolver) surelyUnknown(key hostkey.Key, host hostkey.Host) bool {
+	if r.store.MayHaveRoute(key) {
+		return false
+	}
+	if n, _ := r.store.Wildcards(); n == 0 {
+		return true
+	}
+	for parent := range wildcardParents(host) {
+		if r.store.MayHaveWildcard(r.hasher.Key(parent)) {
+			return false
+		}
+	}
+	return true
 }
 
 // load is apart from Resolve so that a hit does not pay for the closure.
 func (r *Resolver) load(ctx context.Context, key hostkey.Key, host hostkey.Host) (answer, error) {
 	return r.answers.Load(ctx, key, func(context.Context) (answer, error) {
 		f, err := r.find(key, host)
-		return answer{f.decision(), f.source}, err
+		return answerOf(f.decision(), f.source), err
 	})
 }
 

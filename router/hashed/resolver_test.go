@@ -62,6 +62,38 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+// Whom the filter knows not to be there costs no read, and nothing is left of the question.
+func TestSurelyUnknownHosts(t *testing.T) {
+	s := newFakeStore()
+	s.set("known.example", site(1))
+	s.fill()
+	r := newResolver(t, s, Options{})
+	unknown := func(hosts ...hostkey.Host) {
+		t.Helper()
+		for _, h := range hosts {
+			if got := ask(t, r, h); got != 0 {
+				t.Errorf("%s has deployment %d", h, got)
+			}
+		}
+		if st := r.Stats(); s.exact != 0 || s.probes != 0 || st.Entries != 0 || st.Misses != 0 {
+			t.Errorf("%d reads, %d probes, %+v", s.exact, s.probes, st)
+		}
+	}
+	unknown("a.b.example", "nobody.example", "b")
+	s.setWildcard("b.example", site(2))
+	unknown("a.c.example", "nobody.example", "b")
+	if got := ask(t, r, "a.b.example"); got != 2 {
+		t.Errorf("host of a wildcard: %d", got)
+	}
+	s.set("a.c.example", site(3))
+	if got := ask(t, r, "a.c.example"); got != 3 {
+		t.Errorf("host that was unknown before: %d", got)
+	}
+	if got := ask(t, r, "known.example"); got != 1 || s.exact != 3 {
+		t.Errorf("%d, %d reads", got, s.exact)
+	}
+}
+
 func TestCommitsAreSeen(t *testing.T) {
 	s := newFakeStore()
 	r := newResolver(t, s, Options{})

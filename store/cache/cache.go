@@ -1,4 +1,4 @@
-// Package cache is a bounded cache for the request path: golang-lru decides what stays, a lock-free read tier before it
+// Package cache is a bounded cache for the request path: golang-lru decides what stays, a table that is read without a lock
 // answers hits, and a fill that raced an invalidation is thrown away.
 //
 // The promise to a writer: once the write can be read and Drop has returned, no Get or Load that begins afterwards
@@ -13,12 +13,11 @@ import (
 // Options configures a Cache.
 type Options[K comparable, V any] struct {
 	Hash     func(K) uint64   // required; it is mixed again, so a dense number may be its own hash
-	Weight   func(K, V) int64 // nil: every entry weighs 1. Less than 1 counts as 1, or entries could be without bound
+	Weight   func(K, V) int64 // nil: every entry weighs 1. Less than 1 counts as 1, or entries could be without bound; of 4 GiB or more is not kept
 	Capacity int64            // bound on the sum of weights, > 0
-	Slots    int              // entries the read tier can answer; 0: from Capacity if Weight is nil, else 8192
 
 	// Aside picks the values that must not push out the others, such as answers that a stranger can make up questions
-	// for. They have a bound, a read tier and an order of eviction of their own. nil: there are none.
+	// for. They have a bound and an order of eviction of their own. nil: there are none.
 	Aside         func(V) bool
 	AsideCapacity int64 // bound on the sum of their weights, > 0 if Aside is set
 
@@ -37,20 +36,14 @@ type Cache[K comparable, V any] struct {
 	o    Options[K, V]
 	hits striped
 
-	// mu guards all below: what stays, what is being filled, and every write to the read tiers. It is never held
-	// while a fill, Hash, Weight or Aside runs.
+	// mu guards all below: what stays, what is being filled, and every change of the tables. It is never held
+	// while a fill, Weight or Aside runs.
 	mu      sync.Mutex
 	segs    []*segment[K, V] // the ordinary one and, with Options.Aside, the one aside
 	flights map[K]*flight[V] // fills that a new caller may join: neither doomed nor abandoned
 	counts  counts
 	left    []V // values that left, for Options.Released
 }
-
-const (
-	defaultSlots = 8192
-	maxSlots     = 1 << 24 // 256 MiB of read tier
-	autoSlots    = 1 << 20
-)
 
 // New returns an empty cache.
 func New[K comparable, V any](o Options[K, V]) (*Cache[K, V], error) {
@@ -62,8 +55,12 @@ func New[K comparable, V any](o Options[K, V]) (*Cache[K, V], error) {
 	if o.Aside != nil {
 		capacities = append(capacities, o.AsideCapacity)
 	}
-	for _, capacity := range capacities {
-		s, err := newSegment[K, V](capacity, o.slots(capacity))
+	for i, capacity := range capacities {
+		entries := capacity
+		if o.Weight != nil || i > 0 {
+			entries = 0 // nobody knows
+		}
+		s, err := newSegment[K, V](o.Hash, capacity, entries)
 		if err != nil {
 			return nil, err
 		}
@@ -84,48 +81,27 @@ func (o *Options[K, V]) validate() error {
 	}
 	fault(o.Hash == nil, "Hash is required")
 	fault(o.Capacity <= 0, "Capacity must be more than 0")
-	fault(o.Slots < 0 || o.Slots > maxSlots, "Slots must be from 0 to 16777216")
 	fault(o.Aside != nil && o.AsideCapacity <= 0, "AsideCapacity must be more than 0")
 	fault(o.Aside == nil && o.AsideCapacity != 0, "AsideCapacity means nothing without Aside")
 	return errors.Join(faults...)
 }
 
-func (o *Options[K, V]) slots(capacity int64) int {
-	switch {
-	case o.Weight != nil && o.Slots == 0:
-		return defaultSlots
-	case o.Weight != nil:
-		return o.Slots
-	case o.Slots == 0:
-		return int(min(capacity, autoSlots))
-	default:
-		return int(min(capacity, int64(o.Slots)))
-	}
-}
-
-// Get answers from the cache only. A hit in the read tier takes no lock and allocates nothing.
+// Get answers from the cache only, without a lock, and allocates nothing. It may miss what is there while the cache grows.
 func (c *Cache[K, V]) Get(k K) (V, bool) {
-	h := mix(c.o.Hash(k))
-	if e := c.fast(h, k); e != nil {
+	if e := c.fast(mix(c.o.Hash(k)), k); e != nil {
 		return e.value, true
 	}
-	c.mu.Lock()
-	e := c.kept(h, k)
-	c.mu.Unlock()
-	if e == nil {
-		var zero V
-		return zero, false
-	}
-	c.hits.add()
-	return e.value, true
+	var zero V
+	return zero, false
 }
 
-// Drop removes k from both tiers, and dooms a fill of k under way.
+// Drop removes k, and dooms a fill of k under way.
 func (c *Cache[K, V]) Drop(k K) {
+	h := mix(c.o.Hash(k))
 	c.mu.Lock()
 	defer c.unlock()
 	for _, s := range c.segs {
-		s.drop(k)
+		s.drop(h, k)
 	}
 	if f := c.flights[k]; f != nil {
 		c.doom(k, f)
@@ -162,25 +138,23 @@ func (c *Cache[K, V]) unlock() {
 	}
 }
 
-// fast asks the read tiers.
+// fast is find with what a hit leaves behind.
 func (c *Cache[K, V]) fast(h uint64, k K) *entry[K, V] {
-	for _, s := range c.segs {
-		if e := s.tier.get(h, k); e != nil {
-			// Written only when it changes: a store on every hit would pass the line from core to core.
-			if !e.touched.Load() {
-				e.touched.Store(true)
-			}
-			c.hits.add()
-			return e
-		}
+	e := c.find(h, k)
+	if e == nil {
+		return nil
 	}
-	return nil
+	// Written only when it changes: a store on every hit would pass the line from core to core.
+	if !e.touched.Load() {
+		e.touched.Store(true)
+	}
+	c.hits.add()
+	return e
 }
 
-// kept asks the LRUs. The caller holds mu.
-func (c *Cache[K, V]) kept(h uint64, k K) *entry[K, V] {
+func (c *Cache[K, V]) find(h uint64, k K) *entry[K, V] {
 	for _, s := range c.segs {
-		if e := s.get(h, k); e != nil {
+		if e := s.table.get(h, k); e != nil {
 			return e
 		}
 	}

@@ -50,7 +50,7 @@ func TestOptions(t *testing.T) {
 		want []string
 	}{
 		{"zero", Options[int, int]{}, []string{"Hash", "Capacity must"}},
-		{"negative", Options[int, int]{Hash: intHash, Capacity: -1, Slots: -1}, []string{"Capacity must", "Slots"}},
+		{"negative", Options[int, int]{Hash: intHash, Capacity: -1}, []string{"Capacity must"}},
 		{"aside without bound", Options[int, int]{Hash: intHash, Capacity: 1, Aside: aside}, []string{"AsideCapacity must"}},
 		{"bound without aside", Options[int, int]{Hash: intHash, Capacity: 1, AsideCapacity: 1}, []string{"AsideCapacity means"}},
 		{"fine", Options[int, int]{Hash: intHash, Capacity: 1, Aside: aside, AsideCapacity: 1}, nil},
@@ -219,7 +219,7 @@ func TestFailedFills(t *testing.T) {
 func TestNoStaleAnswerUnderLoad(t *testing.T) {
 	const keys = 16
 	var backing, floor [keys]atomic.Int64
-	c := mustNew(t, Options[int, int64]{Capacity: 10, Slots: 8, Aside: func(v int64) bool { return v%3 == 0 }, AsideCapacity: 4})
+	c := mustNew(t, Options[int, int64]{Capacity: 10, Aside: func(v int64) bool { return v%3 == 0 }, AsideCapacity: 4})
 	stop := make(chan struct{})
 	var readers sync.WaitGroup
 	for g := range 4 {

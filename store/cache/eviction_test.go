@@ -1,6 +1,10 @@
 package cache
 
 import (
+	"context"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -99,8 +103,8 @@ func TestAsideDoesNotPushOut(t *testing.T) {
 	checkBounds(t, c)
 }
 
-// A set of the read tier that is too small only costs the lock.
-func TestCrowdedSet(t *testing.T) {
+// Keys that all hash alike are slow and nothing else.
+func TestCrowdedChain(t *testing.T) {
 	c, err := New(Options[int, int]{Hash: func(int) uint64 { return 1 }, Capacity: 100})
 	if err != nil {
 		t.Fatal(err)
@@ -108,19 +112,95 @@ func TestCrowdedSet(t *testing.T) {
 	for k := range 100 {
 		put(t, c, k, k)
 	}
-	for range 3 {
-		for k := range 100 {
-			if v, ok := c.Get(k); !ok || v != k {
-				t.Fatalf("Get(%d) = %d, %v", k, v, ok)
-			}
+	for k := range 100 {
+		if v, ok := c.Get(k); !ok || v != k {
+			t.Fatalf("Get(%d) = %d, %v", k, v, ok)
 		}
+	}
+	checkBounds(t, c)
+	for _, k := range []int{99, 0, 50} { // the first, the last and the middle of the chain
+		c.Drop(k)
 		checkBounds(t, c)
 	}
-	for k := range 100 {
-		c.Drop(k)
+	if got := has(c, 0, 1, 49, 50, 51, 98, 99); len(got) != 4 {
+		t.Errorf("after drops of 0, 50 and 99 there are %v", got)
 	}
-	if len(has(c, 1, 50, 99)) != 0 {
+	c.DropAll()
+	if len(has(c, 1, 49, 98)) != 0 {
 		t.Error("dropped entries are still answered")
 	}
 	checkBounds(t, c)
+}
+
+// A table that begins small grows under readers. Whoever goes on to Load finds what is there, and no second fill is made.
+func TestReadersOfAGrowingTable(t *testing.T) {
+	const keys = 20_000
+	c := mustNew(t, Options[int, int]{Capacity: 1 << 30, Weight: func(int, int) int64 { return 1 }})
+	var written atomic.Int64
+	var readers sync.WaitGroup
+	for range 3 {
+		readers.Go(func() {
+			for i := 1; ; i++ {
+				n := int(written.Load())
+				if n == keys {
+					return
+				}
+				if n == 0 {
+					runtime.Gosched()
+					continue
+				}
+				k := i * 7919 % n
+				if v, ok := c.Get(k); ok && v != k {
+					t.Errorf("Get(%d) = %d", k, v)
+				}
+				if v, err := c.Load(context.Background(), k, func(context.Context) (int, error) { return 0, errFill }); v != k || err != nil {
+					t.Errorf("Load(%d) = %d, %v", k, v, err)
+					return
+				}
+			}
+		})
+	}
+	for k := range keys {
+		put(t, c, k, k)
+		written.Store(int64(k + 1))
+	}
+	readers.Wait()
+	if s := c.Stats(); s.Fills != keys || s.Entries != keys {
+		t.Errorf("stats %+v", s)
+	}
+	checkBounds(t, c)
+}
+
+func TestTooHeavyToKeep(t *testing.T) {
+	var released []int
+	c := mustNew(t, Options[int, int]{Capacity: 1 << 40, Weight: func(_, v int) int64 { return int64(v) }, Released: func(v int) { released = append(released, v) }})
+	put(t, c, 1, maxWeight)
+	put(t, c, 2, maxWeight+1)
+	if diff := cmp.Diff([]int{1}, has(c, 1, 2)); diff != "" || c.Stats().Weight != maxWeight {
+		t.Errorf("%v\n%s", c.Stats(), diff)
+	}
+	if diff := cmp.Diff([]int{maxWeight + 1}, released); diff != "" {
+		t.Errorf("released:\n%s", diff)
+	}
+}
+
+// What an entry costs beside its key and value is what EntryCost says.
+func TestEntryCost(t *testing.T) {
+	const entries = 100_000
+	c := mustNew(t, Options[int, int]{Capacity: entries * 2, Weight: func(int, int) int64 { return 1 }})
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	for k := range entries {
+		put(t, c, k, k)
+	}
+	each := float64(heap()-before)/entries - 16
+	runtime.KeepAlive(c)
+	if each < EntryCost*0.7 || each > EntryCost*1.2 {
+		t.Errorf("an entry costs %.0f bytes, EntryCost is %d", each, EntryCost)
+	}
 }

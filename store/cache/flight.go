@@ -28,6 +28,7 @@ func (e *PanicError) Error() string { return fmt.Sprintf("cache: panic in fill: 
 // run does the fill. Whatever happens in it, the waiters are released.
 func (c *Cache[K, V]) run(ctx context.Context, h uint64, k K, f *flight[V], fill func(context.Context) (V, error)) {
 	var e *entry[K, V]
+	var in *segment[K, V]
 	returned := false
 	defer func() {
 		if !returned {
@@ -37,33 +38,41 @@ func (c *Cache[K, V]) run(ctx context.Context, h uint64, k K, f *flight[V], fill
 			var zero V
 			f.value = zero
 		}
-		c.finish(k, f, e)
+		c.finish(h, k, f, e, in)
 	}()
 	f.value, f.err = fill(ctx)
 	if f.err == nil {
-		e = c.newEntry(h, k, f.value)
+		e, in = c.newEntry(k, f.value)
 	}
 	returned = true
 }
 
-func (c *Cache[K, V]) newEntry(h uint64, k K, v V) *entry[K, V] {
-	e := &entry[K, V]{key: k, value: v, hash: h, weight: 1, way: noWay}
+// newEntry returns an entry and the segment that it belongs to; no segment for a value that is too heavy for any.
+func (c *Cache[K, V]) newEntry(k K, v V) (*entry[K, V], *segment[K, V]) {
+	weight := int64(1)
 	if c.o.Weight != nil {
-		e.weight = max(c.o.Weight(k, v), 1)
+		weight = max(c.o.Weight(k, v), 1)
 	}
-	e.aside = c.o.Aside != nil && c.o.Aside(v)
-	return e
+	in := c.segs[0]
+	if c.o.Aside != nil && c.o.Aside(v) {
+		in = c.segs[1]
+	}
+	if weight > maxWeight {
+		return &entry[K, V]{key: k, value: v}, nil
+	}
+	return &entry[K, V]{key: k, value: v, weight: uint32(weight)}, in
 }
 
-// finish keeps e, unless the flight is doomed or e is nil, and releases the waiters. Keeping comes first: who was released must find it.
-func (c *Cache[K, V]) finish(k K, f *flight[V], e *entry[K, V]) {
+// finish keeps e in its segment, if it has one and the flight is not doomed, and releases the waiters. Keeping comes first: who was
+// released must find it. e is nil if there is no value.
+func (c *Cache[K, V]) finish(h uint64, k K, f *flight[V], e *entry[K, V], in *segment[K, V]) {
 	c.mu.Lock()
 	kept := false
 	if !f.doomed {
 		delete(c.flights, k)
-		if e != nil {
+		if in != nil {
 			var evicted uint64
-			evicted, kept = c.segmentOf(e).add(e)
+			evicted, kept = in.add(h, e)
 			c.counts.evicted += evicted
 		}
 	}
@@ -78,13 +87,6 @@ func (c *Cache[K, V]) finish(k K, f *flight[V], e *entry[K, V]) {
 	if done != nil {
 		close(done)
 	}
-}
-
-func (c *Cache[K, V]) segmentOf(e *entry[K, V]) *segment[K, V] {
-	if e.aside {
-		return c.segs[1]
-	}
-	return c.segs[0]
 }
 
 // leave reports whether nobody waits any more. Then nobody may join either: what a cancelled fill returns is of no use.

@@ -20,7 +20,6 @@ func (c *Cache[K, V]) Load(ctx context.Context, k K, fill func(context.Context) 
 	e, f, fillCtx := c.join(ctx, h, k)
 	switch {
 	case e != nil:
-		c.hits.add()
 		return e.value, nil
 	case f == nil:
 		return c.gaveUp(ctx)
@@ -40,7 +39,7 @@ func (c *Cache[K, V]) Load(ctx context.Context, k K, fill func(context.Context) 
 func (c *Cache[K, V]) join(ctx context.Context, h uint64, k K) (*entry[K, V], *flight[V], context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e := c.kept(h, k); e != nil {
+	if e := c.fast(h, k); e != nil {
 		return e, nil, nil
 	}
 	c.counts.misses++

@@ -45,7 +45,6 @@ func newWorld(t *rapid.T) *world {
 	o := Options[int, version]{
 		Hash:     func(k int) uint64 { return uint64(k) },
 		Capacity: 5,
-		Slots:    rapid.IntRange(0, 12).Draw(t, "slots"),
 		Inline:   rapid.Bool().Draw(t, "inline"),
 	}
 	if rapid.Bool().Draw(t, "weights") {
@@ -189,7 +188,7 @@ func (w *world) check() {
 func (w *world) checkReleased() {
 	held := map[version]int{}
 	for _, s := range w.c.segs {
-		for _, e := range s.lru.Values() {
+		for _, e := range s.lru.Keys() {
 			held[e.value]++
 		}
 	}
@@ -202,33 +201,29 @@ func (w *world) checkReleased() {
 
 type fataler interface{ Fatalf(string, ...any) }
 
-// checkBounds holds both tiers against each other.
+// checkBounds holds the tables against the LRUs.
 func checkBounds[K comparable, V any](t fataler, c *Cache[K, V]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range c.segs {
-		sum, placed := int64(0), 0
-		for _, e := range s.lru.Values() {
-			sum += e.weight
-			if e.way != noWay {
-				placed++
-				if s.tier.get(e.hash, e.key) != e {
-					t.Fatalf("the read tier does not answer for %v, which should be in way %d", e.key, e.way)
-				}
+		sum := int64(0)
+		for _, e := range s.lru.Keys() {
+			sum += int64(e.weight)
+			if s.table.get(mix(c.o.Hash(e.key)), e.key) != e {
+				t.Fatalf("the table does not answer for %v", e.key)
 			}
 		}
 		if sum != s.weight || s.weight > s.capacity {
 			t.Fatalf("weight %d, accounted %d, capacity %d", sum, s.weight, s.capacity)
 		}
-		for i := range s.tier.sets {
-			for w := range ways {
-				if s.tier.sets[i].ways[w].Load() != nil {
-					placed--
-				}
+		chained := 0
+		for i := range *s.table.buckets.Load() {
+			for e := (*s.table.buckets.Load())[i].first.Load(); e != nil; e = e.next.Load() {
+				chained++
 			}
 		}
-		if placed != 0 {
-			t.Fatalf("the read tier holds %d entries more than the LRU says", -placed)
+		if chained != s.lru.Len() || s.table.n != chained {
+			t.Fatalf("the table holds %d entries and counts %d, the LRU has %d", chained, s.table.n, s.lru.Len())
 		}
 	}
 }

@@ -22,9 +22,10 @@ func (s *Service) deleteProject(ctx context.Context, p store.Project) error {
 }
 
 func (s *Service) deleteInSteps(ctx context.Context, p store.Project, first, chunk int) error {
+	var at deletion
 	for budget, done := first, false; !done; budget = chunk {
 		_, err := s.deps.Store.UpdateFreeing(ctx, func(tx *store.Tx) (err error) {
-			done, err = s.deleteSome(ctx, tx, p.No, budget)
+			done, err = s.deleteSome(ctx, tx, p.No, budget, &at)
 			return err
 		})
 		if err != nil {
@@ -34,9 +35,16 @@ func (s *Service) deleteInSteps(ctx context.Context, p store.Project, first, chu
 	return nil
 }
 
+// deletion is how far the deletion of a project has come. What was deleted stays in the database's tables for a while, and who began at
+// the first again for every step would walk over all of it each time.
+type deletion struct {
+	branch     string             // none before it is left
+	deployment store.DeploymentNo // none newer than it is left, nor itself; 0: not begun
+}
+
 // deleteSome deletes up to budget branches and, when no branch is left, as many deployments. It reports whether the project
 // is gone.
-func (s *Service) deleteSome(ctx context.Context, tx *store.Tx, no store.ProjectNo, budget int) (done bool, err error) {
+func (s *Service) deleteSome(ctx context.Context, tx *store.Tx, no store.ProjectNo, budget int, at *deletion) (done bool, err error) {
 	p, err := tx.Project(no)
 	if errors.Is(err, store.ErrNotFound) {
 		return true, nil
@@ -51,7 +59,7 @@ func (s *Service) deleteSome(ctx context.Context, tx *store.Tx, no store.Project
 	if err != nil {
 		return false, err
 	}
-	branches, more, err := firstBranches(tx, no, budget)
+	branches, more, err := firstBranches(tx, no, budget, at.branch)
 	if err != nil {
 		return false, err
 	}
@@ -60,10 +68,10 @@ func (s *Service) deleteSome(ctx context.Context, tx *store.Tx, no store.Project
 		if err != nil {
 			return false, err
 		}
-		rs = append(rs, gone...)
+		rs, at.branch = append(rs, gone...), b.Name
 	}
 	if !more {
-		if more, err = s.deleteDeploymentsOf(ctx, tx, p, budget); err != nil {
+		if more, err = s.deleteDeploymentsOf(ctx, tx, p, budget, &at.deployment); err != nil {
 			return false, err
 		}
 	}
@@ -109,8 +117,9 @@ func (s *Service) retire(tx *store.Tx, p *store.Project) ([]RouteChange, error) 
 	return rs, tx.PutProject(*p)
 }
 
-func firstBranches(tx *store.Tx, no store.ProjectNo, n int) (bs []store.Branch, more bool, err error) {
-	for b, err := range tx.Branches(no) {
+// firstBranches are those whose name is not before the given one.
+func firstBranches(tx *store.Tx, no store.ProjectNo, n int, name string) (bs []store.Branch, more bool, err error) {
+	for b, err := range tx.BranchesFrom(no, name) {
 		if err != nil {
 			return nil, false, fmt.Errorf("list branches: %w", err)
 		}
@@ -122,11 +131,11 @@ func firstBranches(tx *store.Tx, no store.ProjectNo, n int) (bs []store.Branch, 
 	return bs, false, nil
 }
 
-// deleteDeploymentsOf deletes deployments, at least one and up to n of them with their imported hosts counted; it does nothing about
-// branches, so those must be gone.
-func (s *Service) deleteDeploymentsOf(ctx context.Context, tx *store.Tx, p store.Project, n int) (more bool, err error) {
+// deleteDeploymentsOf deletes deployments, at least one and up to n of them with their imported hosts counted, from after on; it does
+// nothing about branches, so those must be gone.
+func (s *Service) deleteDeploymentsOf(ctx context.Context, tx *store.Tx, p store.Project, n int, after *store.DeploymentNo) (more bool, err error) {
 	var ds []store.Deployment
-	for d, err := range tx.DeploymentsOf(p.No, 0) {
+	for d, err := range tx.DeploymentsOf(p.No, *after) {
 		if err != nil {
 			return false, fmt.Errorf("list deployments: %w", err)
 		}
@@ -142,6 +151,9 @@ func (s *Service) deleteDeploymentsOf(ctx context.Context, tx *store.Tx, p store
 			n--
 		}
 		ds = append(ds, d)
+	}
+	if len(ds) > 0 {
+		*after = ds[len(ds)-1].No
 	}
 	return more, s.removeDeployments(ctx, tx, p, ds...)
 }

@@ -209,7 +209,7 @@ func TestDeleteLargeProjectInSteps(t *testing.T) {
 	step := func() (done bool) {
 		t.Helper()
 		_, err := ts.deps.Store.Update(t.Context(), func(tx *store.Tx) (err error) {
-			done, err = ts.deleteSome(t.Context(), tx, p.No, deleteAtOnce)
+			done, err = ts.deleteSome(t.Context(), tx, p.No, deleteAtOnce, &deletion{})
 			return err
 		})
 		if err != nil {
@@ -243,6 +243,44 @@ func TestDeleteLargeProjectInSteps(t *testing.T) {
 		t.Errorf("left behind: %+v", sum)
 	}
 	a.project("docs")
+}
+
+// A step begins where the one before ended: what that deleted is not walked over again.
+func TestDeletionGoesOnWhereItStopped(t *testing.T) {
+	ts := newTestService(t, inMemory(t))
+	ts.api(t).project("docs")
+	ts.fill(t, "docs", 50, func(i int) string { return fmt.Sprintf("b%d", i%20) })
+	p, err := ts.deps.Store.ProjectByName("docs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var at, before deletion
+	for steps, done := 0, false; !done; steps++ {
+		_, err := ts.deps.Store.Update(t.Context(), func(tx *store.Tx) (err error) {
+			done, err = ts.deleteSome(t.Context(), tx, p.No, 7, &at)
+			return err
+		})
+		if err != nil || steps > 20 {
+			t.Fatalf("%d steps: %v", steps, err)
+		}
+		if !done && at == before {
+			t.Fatalf("step %d is not after the one before: %+v", steps, at)
+		}
+		before = at
+		for d, err := range ts.deps.Store.DeploymentsOf(p.No, 0) {
+			if err != nil || at.deployment != 0 && d.No >= at.deployment {
+				t.Fatalf("deployment %d is left, %v; the deletion is at %d", d.No, err, at.deployment)
+			}
+		}
+		for b, err := range ts.deps.Store.Branches(p.No) {
+			if err != nil || b.Name <= at.branch {
+				t.Fatalf("branch %s is left, %v; the deletion is at %s", b.Name, err, at.branch)
+			}
+		}
+	}
+	if sum := ts.clean(t); sum.Deployments != 0 || sum.Routes != 0 || sum.Projects != 0 {
+		t.Errorf("left behind: %+v", sum)
+	}
 }
 
 func TestDeleteSmallProjectInOneBatch(t *testing.T) {

@@ -231,10 +231,10 @@ func TestListDeployments(t *testing.T) {
 		return got, *ans.ResultInfo
 	}
 	all, info := list("")
-	if len(all) != 25 || all[0].ID != ids[0] || all[24].ID != ids[24] || !cmp.Equal(info, resultInfo{1, 25, 25, total(30)}) {
+	if len(all) != 25 || all[0].ID != ids[0] || all[24].ID != ids[24] || info.Cursor == "" || !cmp.Equal(info, resultInfo{1, 25, 25, total(30), info.Cursor}) {
 		t.Errorf("%d items, %+v", len(all), info)
 	}
-	if rest, info := list("page=2"); len(rest) != 5 || rest[4].ID != ids[29] || !cmp.Equal(info, resultInfo{2, 25, 5, total(30)}) {
+	if rest, info := list("page=2"); len(rest) != 5 || rest[4].ID != ids[29] || !cmp.Equal(info, resultInfo{2, 25, 5, total(30), ""}) {
 		t.Errorf("%d items, %+v", len(rest), info)
 	}
 	if dev, info := list("env=preview&per_page=4"); len(dev) != 4 || dev[0].Environment != "preview" || !cmp.Equal(info.TotalCount, total(10)) {

@@ -111,25 +111,61 @@ func (s *Service) listDeployments(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	rd := &s.deps.Store.Reader
-	for d, err := range rd.DeploymentsOf(c.project.No, 0) {
-		if err != nil {
-			return nil, fmt.Errorf("list deployments of %s: %w", c.project.Name, err)
+	after, ok := store.DeploymentNo(0), true
+	if page.cursor != "" {
+		if after, ok = s.cursors.open(c.project.No, page.cursor); !ok {
+			return nil, badCursor(page)
 		}
-		if page.enough() {
+	}
+	if err := s.pageOfDeployments(c.project, f, page, after); err != nil {
+		return nil, fmt.Errorf("list deployments of %s: %w", c.project.Name, err)
+	}
+	c.info = page.info()
+	return page.items, nil
+}
+
+// pageOfDeployments fills a page with those that are older than after. Without a filter what is not shown is counted by its keys.
+func (s *Service) pageOfDeployments(p store.Project, f deploymentFilter, page *page, after store.DeploymentNo) (err error) {
+	rd, all := &s.deps.Store.Reader, f == deploymentFilter{}
+	if all && page.before() > 0 {
+		if page.total, after, err = rd.SkipDeployments(p.No, after, page.before()); err != nil || page.total < page.before() {
+			return err
+		}
+	}
+	for d, err := range rd.DeploymentsOf(p.No, after) {
+		if err != nil {
+			return err
+		}
+		if all && len(page.items) == page.size {
 			break
+		}
+		if f.matches(d) && page.enough() {
+			return nil
 		}
 		if !f.matches(d) || !page.take() {
 			continue
 		}
-		o, err := s.describeDeployment(rd, c.project, d)
+		o, err := s.describeDeployment(rd, p, d)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		page.items = append(page.items, o)
+		page.items, page.next, after = append(page.items, o), s.cursors.after(p.No, d.No), d.No
 	}
-	c.info = page.info()
-	return page.items, nil
+	if !all || len(page.items) < page.size {
+		return nil
+	}
+	most := countBeyond + 1
+	if page.cursor != "" {
+		most = 1 // only whether there is one matters
+	}
+	left, _, err := rd.SkipDeployments(p.No, after, most)
+	for range left {
+		if page.enough() {
+			break
+		}
+		page.take()
+	}
+	return err
 }
 
 type logObject struct {

@@ -54,6 +54,8 @@ type resultInfo struct {
 	PerPage    int  `json:"per_page"`
 	Count      int  `json:"count"`
 	TotalCount *int `json:"total_count,omitempty"` // left out of a listing too long to be counted for each page
+	// Cursor, given instead of a page, is the next page; left out if there is none. It costs the same however far into the listing.
+	Cursor string `json:"cursor,omitempty"`
 }
 
 type envelopeError struct {

@@ -5,13 +5,16 @@ import (
 	"strconv"
 )
 
-// page gathers one page of a listing that is walked from its beginning, and counts what is walked.
+// page gathers one page of a listing, and counts what is walked. It is asked for by its number, and then the listing is walked from its
+// beginning; or by the cursor that the page before ended with, and then the walk begins there.
 type page struct {
 	number, size int
-	total        int
-	beyond       int   // items walked after the end of the page
-	partial      bool  // the walk was given up: total is not that of the listing
-	items        []any // never nil: an empty list is [], not null
+	cursor       string // where the walk begins, "" for the beginning
+	total        int    // items walked or skipped
+	beyond       int    // of them, those after the end of the page
+	partial      bool   // the walk was given up: total is not that of the listing
+	items        []any  // never nil: an empty list is [], not null
+	next         string // cursor of what comes after the last item; the walk sets it
 }
 
 // countBeyond is how far a walk that may be long goes on after the end of the page, only to count.
@@ -24,14 +27,14 @@ func (p *page) enough() bool {
 		return false
 	}
 	p.beyond++
-	p.partial = p.beyond > countBeyond
+	p.partial = p.cursor != "" || p.beyond > countBeyond
 	return p.partial
 }
 
-// pageOf reads ?page= and ?per_page=.
+// pageOf reads ?page= or ?cursor=, and ?per_page=.
 func pageOf(r *http.Request, size, most int) (*page, error) {
 	q := r.URL.Query()
-	p := &page{number: 1, size: size, items: []any{}}
+	p := &page{number: 1, size: size, cursor: q.Get("cursor"), items: []any{}}
 	for name, v := range map[string]*int{"page": &p.number, "per_page": &p.size} {
 		text := q.Get(name)
 		if text == "" {
@@ -43,9 +46,19 @@ func pageOf(r *http.Request, size, most int) (*page, error) {
 		}
 		*v = n
 	}
+	if p.cursor != "" && q.Get("page") != "" {
+		return nil, refuse(http.StatusBadRequest, codeBadRequest, "give page or cursor, not both: a cursor says where the page begins")
+	}
 	p.size = min(p.size, most)
 	return p, nil
 }
+
+func badCursor(p *page) error {
+	return refuse(http.StatusBadRequest, codeBadRequest, "cursor=%q: want what result_info.cursor said on the page before, of the same list", clip(p.cursor))
+}
+
+// before is how many items come before the page.
+func (p *page) before() int { return (p.number - 1) * p.size }
 
 // take counts one item and says whether it is on the page.
 func (p *page) take() bool {
@@ -56,8 +69,11 @@ func (p *page) take() bool {
 
 func (p *page) info() *resultInfo {
 	info := &resultInfo{Page: p.number, PerPage: p.size, Count: len(p.items)}
-	if !p.partial {
+	if !p.partial && p.cursor == "" {
 		info.TotalCount = &p.total
+	}
+	if p.beyond > 0 && len(p.items) == p.size {
+		info.Cursor = p.next
 	}
 	return info
 }

@@ -93,23 +93,31 @@ func (s *Service) maybeDeployment(rd *store.Reader, p store.Project, no store.De
 	return &o, err
 }
 
+// listProjects shows a page of them, by name. A cursor is the name that the page before ended with. As with deployments, what is left
+// of very many is not counted.
 func (s *Service) listProjects(c *call) (any, error) {
 	page, err := pageOf(c.r, 20, 100)
 	if err != nil {
 		return nil, err
 	}
-	for p, err := range s.deps.Store.ProjectsOf(c.account.No) {
+	for p, err := range s.deps.Store.ProjectsOf(c.account.No, page.cursor) {
 		if err != nil {
 			return nil, err
 		}
-		if p.State != store.ProjectActive || !c.principal.MayRead(c.account.No, p.Name) || !page.take() {
+		if p.State != store.ProjectActive || !c.principal.MayRead(c.account.No, p.Name) {
+			continue
+		}
+		if page.enough() {
+			break
+		}
+		if !page.take() {
 			continue
 		}
 		o, err := s.describeProject(&s.deps.Store.Reader, p)
 		if err != nil {
 			return nil, err
 		}
-		page.items = append(page.items, o)
+		page.items, page.next = append(page.items, o), p.Name
 	}
 	c.info = page.info()
 	return page.items, nil

@@ -83,6 +83,7 @@ type Service struct {
 	uses  tokenUses
 
 	sealer  sealer
+	cursors cursors
 	domains domainQueue
 	kept    keptAssets
 
@@ -120,12 +121,17 @@ func New(deps Deps, opts Options) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("control: sealing key: %w", err)
 	}
+	cursors, err := newCursors(deps.UploadKey)
+	if err != nil {
+		return nil, fmt.Errorf("control: key of cursors: %w", err)
+	}
 	s := &Service{
 		deps:    deps,
 		opts:    opts,
 		slots:   make(chan struct{}, opts.MaxConcurrentCalls),
 		uses:    tokenUses{pending: make(map[string]time.Time)},
 		sealer:  sealer,
+		cursors: cursors,
 		domains: domainQueue{waiting: make(map[domainID]time.Time)},
 		kept:    keptAssets{last: make(map[store.ProjectNo]keptSet)},
 

@@ -39,6 +39,7 @@ type Options struct {
 	LegacyCache int64        // bytes of tables that are kept in memory; 0: the default of router/legacy
 	LegacyParse legacy.Parse // when tables are parsed
 	Shadow      float64      // share of the requests that the other side is asked too, 0 to 1
+	Prepared    func()       // is told once, when tables may be kept in memory from then on; nil: nobody wants to know
 }
 
 // Service is the migration of one server. It is safe for concurrent use.
@@ -132,6 +133,9 @@ func (s *Service) prepare() error {
 		return fmt.Errorf("prepare the migration: %w", err)
 	}
 	s.engine.Store(e)
+	if s.opts.Prepared != nil {
+		s.opts.Prepared()
+	}
 	s.follow(e)
 	s.built <- e
 	return nil

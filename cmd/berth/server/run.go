@@ -60,6 +60,8 @@ func Run(ctx context.Context, s Settings, out Output) error {
 		return err
 	}
 	c.Edge.AccessLog = access
+	c.limitMemory(false)
+	c.onMigration = func() { c.limitMemory(true) }
 	n, err := c.open(ctx, log, c.publicURL(listeners.http))
 	if err != nil {
 		listeners.close()

@@ -41,10 +41,14 @@ type Settings struct {
 	AccessLog      string // FILE, "-" for standard output, "" for none
 	ReadyFile      string
 
-	RouteCache   int   // entries
-	UnknownCache int   // entries
-	SiteCache    int64 // bytes
-	StoreCache   int64 // bytes
+	Memory       int64 // bytes that the caches and all else should stay within
+	RouteCache   int   // entries; 0, so here and below: a share of Memory
+	UnknownCache int   // entries; 0: as many as package hashed thinks fit
+	SiteCache    int64 // bytes, so here and below
+	ProjectCache int64
+	TargetCache  int64
+	StoreCache   int64
+	KeyFilter    int64
 	DrainTimeout time.Duration
 	LogFormat    string
 	LogLevel     string
@@ -63,7 +67,7 @@ type Settings struct {
 func Defaults() Settings {
 	return Settings{
 		Data: "./berth-data", HTTP: "127.0.0.1:8080", API: "127.0.0.1:8788", Domain: "pages.localhost", Datacentre: "local",
-		MaxAPIConns: 2_000, RouteCache: 100_000, UnknownCache: 16_384, SiteCache: 256 << 20, StoreCache: 64 << 20, DrainTimeout: 30 * time.Second,
+		MaxAPIConns: 2_000, Memory: 512 << 20, DrainTimeout: 30 * time.Second,
 		LegacyCache: 256 << 20, LegacyParse: legacy.Each.String(),
 		LogFormat: "text", LogLevel: "info",
 	}
@@ -76,6 +80,9 @@ type checked struct {
 	proxies []netip.Prefix
 	tls     *certificate // nil: plain HTTP
 	parse   legacy.Parse
+	onTop   int64 // bytes of caches beyond their shares of Memory
+	// onMigration is told when the server begins to keep what a migration needs. nil: nobody wants to know
+	onMigration func()
 	// storedDomain takes the domain that the data directory was made for instead of the one in Settings.
 	storedDomain bool
 }
@@ -100,6 +107,7 @@ func (s Settings) check() (checked, error) {
 	add(c.readCertificate())
 	add(c.readProxies())
 	add(c.checkNames())
+	add(c.shareMemory())
 	add(c.checkLimits())
 	return c, errors.Join(faults...)
 }
@@ -213,7 +221,10 @@ func (c *checked) checkLimits() error {
 		{"--route-cache", c.RouteCache >= 1, "1 or more entries"},
 		{"--unknown-cache", c.UnknownCache >= 1, "1 or more entries"},
 		{"--site-cache", c.SiteCache >= 1<<20, "1MiB or more"},
+		{"--project-cache", c.ProjectCache >= 1<<20, "1MiB or more"},
+		{"--target-cache", c.TargetCache >= 1<<20, "1MiB or more"},
 		{"--store-cache", c.StoreCache >= 1<<20, "1MiB or more"},
+		{"--key-filter", c.KeyFilter >= 1<<20, "1MiB or more"},
 		{"--legacy-cache", c.LegacyCache >= 1<<20, "1MiB or more"},
 		{"--shadow", c.Shadow >= 0 && c.Shadow <= 1, "a share from 0% to 100%"},
 		{"--drain-timeout", c.DrainTimeout > 0, "more than nothing"},
@@ -258,7 +269,7 @@ func (c *checked) controlOptions(publicURL string) control.Options {
 
 func (c *checked) migrationOptions() migration.Options {
 	return migration.Options{
-		Domain: hostkey.Host(c.Domain), Datacentre: c.Datacentre, LegacyCache: c.LegacyCache, LegacyParse: c.parse, Shadow: c.Shadow,
+		Domain: hostkey.Host(c.Domain), Datacentre: c.Datacentre, LegacyCache: c.LegacyCache, LegacyParse: c.parse, Shadow: c.Shadow, Prepared: c.onMigration,
 	}
 }
 

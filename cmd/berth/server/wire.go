@@ -35,7 +35,7 @@ type node struct {
 // open opens the data directory and wires the parts over it. The end of ctx ends a start that a long log or a hung disk
 // holds up.
 func (c *checked) open(ctx context.Context, log *slog.Logger, publicURL string) (*node, error) {
-	data, err := store.OpenDataDirContext(ctx, c.Data, store.Options{CacheBytes: c.StoreCache, Log: log})
+	data, err := store.OpenDataDirContext(ctx, c.Data, store.Options{CacheBytes: c.StoreCache, KeyFilterBytes: c.KeyFilter, Log: log})
 	if err != nil {
 		return nil, explainOpen(c.Data, err)
 	}
@@ -65,7 +65,9 @@ func (n *node) wire(c *checked, log *slog.Logger, publicURL string) (err error) 
 	if n.migration, err = migration.New(migration.Deps{Store: n.data.Store, Hasher: hasher, Hashed: n.hashed, Log: log}, c.migrationOptions()); err != nil {
 		return fmt.Errorf("start the migration: %w", err)
 	}
-	if n.catalog, err = catalog.New(catalog.Deps{Store: n.data.Store, Blobs: n.blobs, Log: log}, catalog.Options{SiteCache: c.SiteCache, Limits: c.Control.Rules}); err != nil {
+	if n.catalog, err = catalog.New(catalog.Deps{Store: n.data.Store, Blobs: n.blobs, Log: log}, catalog.Options{
+		SiteCache: c.SiteCache, ProjectCache: c.ProjectCache, TargetCache: c.TargetCache, Limits: c.Control.Rules,
+	}); err != nil {
 		return fmt.Errorf("start the catalog: %w", err)
 	}
 	if n.edge, err = edge.New(edge.Deps{
