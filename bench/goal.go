@@ -13,6 +13,7 @@ type Form string
 // Forms.
 const (
 	AsRatio  Form = "ratio"  // how many times better; more is better
+	AsRate   Form = "rate"   // things a second; more is better
 	AsTime   Form = "time"   // nanoseconds; less is better
 	AsSize   Form = "size"   // bytes; less is better
 	AsNumber Form = "number" // of things; less is better
@@ -20,10 +21,12 @@ const (
 	AsShare  Form = "share"  // 0 to 1; less is better
 )
 
-func (f Form) more() bool { return f == AsRatio }
+func (f Form) more() bool { return f == AsRatio || f == AsRate }
 
 func (f Form) write(v float64) string {
 	switch f {
+	case AsRate:
+		return plot.Whole(int64(v)) + "/s"
 	case AsTime:
 		return NS(v)
 	case AsSize:

@@ -42,6 +42,26 @@ func (rs Reports) Figures() (figures []plot.Figure) {
 	return figures
 }
 
+// Goals are those of all.
+func (rs Reports) Goals() (goals []Goal) {
+	for _, r := range rs {
+		if j, ok := r.(Judged); ok {
+			goals = append(goals, j.Goals()...)
+		}
+	}
+	return goals
+}
+
+// Notes are those of all.
+func (rs Reports) Notes() (notes []string) {
+	for _, r := range rs {
+		if n, ok := r.(Noted); ok {
+			notes = append(notes, n.Notes()...)
+		}
+	}
+	return notes
+}
+
 // Row is one measurement, a line of Go's benchmark format.
 type Row struct {
 	Name   string // "Resolve/deployments=100/side=each"

@@ -268,3 +268,27 @@ func TestPage(t *testing.T) {
 		t.Error("the page has what it should not have")
 	}
 }
+
+// What was promised is judged by what was measured, in either direction.
+func TestGoals(t *testing.T) {
+	size := func(n int, each, once, hashed float64) ResolveSize {
+		return ResolveSize{Deployments: n, Sides: []ResolveSide{{Side: sideEach, NS: bench.Sample{each}}, {Side: sideOnce, NS: bench.Sample{once}}, {Side: sideHashed, NS: bench.Sample{hashed}}}}
+	}
+	for want, r := range map[string]bench.Judged{
+		"reached reached reached":              &ResolveReport{Sizes: []ResolveSize{size(100, 1, 1, 100), size(10_000, 2e7, 2e5, 105)}},
+		"MISSED by 50 % reached MISSED by 9 %": &ResolveReport{Sizes: []ResolveSize{size(100, 1, 1, 100), size(10_000, 6e6, 2e5, 120)}},
+		"reached":                              &HitRateReport{Lines: []HitRateLine{{Hits: [3]float64{0.5, 0.4, 0.5}}}},
+		"MISSED":                               &HitRateReport{Lines: []HitRateLine{{Hits: [3]float64{0.5, 0.4, 0.6}}, {Hits: [3]float64{0.5, 0.4, 0.3}}}},
+		"stretch":                              &StorageReport{Deployments: 10, Routes: 300},
+		"MISSED by 33 % reached":               &BackfillReport{Runs: []BackfillRun{{Peak: 100}, {Peak: 120, First: Copying{Rate: bench.Sample{100_000}}}}},
+		"MISSED by 50 %":                       &WholeReport{Steps: []WholeStep{{Peak: 3 << 30}, {Peak: 1}}},
+	} {
+		var got []string
+		for _, g := range r.Goals() {
+			got = append(got, g.Verdict())
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%T: %q, want %q", r, got, want)
+		}
+	}
+}

@@ -251,12 +251,16 @@ func (r *BusyReport) String() string {
 	}
 	b.WriteString(s.String())
 	fmt.Fprintf(&b, "  Written meanwhile: %s routes, %s values of 40 KB.\n", plot.Whole(int64(r.Loaded)), plot.Whole(int64(r.Large)))
-	var gs []goal
-	for _, k := range r.Kinds {
-		gs = append(gs, goal{"99.9 % " + map[string]string{"hit": "from the cache", "read": "from the store"}[k.Kind] + ", busy against idle", 2, 1.2, k.ratio(), bench.Times})
-	}
-	b.WriteString(goals(gs))
 	return b.String()
+}
+
+// Goals are one for each kind.
+func (r *BusyReport) Goals() (goals []bench.Goal) {
+	for _, k := range r.Kinds {
+		what := "p99.9 of look-ups " + map[string]string{"hit": "from the cache", "read": "from the store"}[k.Kind] + " while others write, against idle"
+		goals = append(goals, bench.Reaching(what, bench.AsFactor, 2, 1.2, bench.Sample{k.ratio()}))
+	}
+	return goals
 }
 
 // Figures are the quantiles.

@@ -11,37 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-
-	"berth/bench"
 )
-
-// goal is a figure with what it must reach; smaller is better.
-type goal struct {
-	what          string
-	must, stretch float64
-	got           float64
-	format        func(float64) string
-}
-
-func (g goal) verdict() string {
-	switch {
-	case g.got <= g.stretch:
-		return "stretch"
-	case g.got <= g.must:
-		return "reached"
-	}
-	return "MISSED"
-}
-
-// goals is a table of them.
-func goals(gs []goal) string {
-	var s bench.Sheet
-	s.Add("", "must", "stretch", "measured", "")
-	for _, g := range gs {
-		s.Add(g.what, g.format(g.must), g.format(g.stretch), g.format(g.got), g.verdict())
-	}
-	return s.String()
-}
 
 func percent(v float64) string { return fmt.Sprintf("%.3g %%", 100*v) }
 

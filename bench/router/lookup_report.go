@@ -48,9 +48,6 @@ func (r *LookupReport) String() string {
 	}
 	b.WriteString(s.String())
 	b.WriteString("  A bare read is one of 4 KiB from the same files, without a database: what is left if all else were free.\n")
-	if len(r.Sizes) > 0 {
-		b.WriteString(goals(r.goals()))
-	}
 	return b.String()
 }
 
@@ -68,20 +65,22 @@ func number(v float64, of []float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
-// goals are those of the largest size, against the smallest where it is said so.
-func (r *LookupReport) goals() []goal {
+// Goals are those of the largest size, against the smallest where it is said so.
+func (r *LookupReport) Goals() []bench.Goal {
+	if len(r.Sizes) == 0 {
+		return nil
+	}
 	few, many := r.Sizes[0], r.Sizes[len(r.Sizes)-1]
-	gs := []goal{
-		{"hit", 500, 250, many.Hit.Median(), bench.NS},
-		{"hit, against the smallest size", 1.1, 1.1, many.Hit.Median() / few.Hit.Median(), bench.Times},
-		{"unknown host", 1000, 300, many.Unknown.Median(), bench.NS},
-		{"read of the store, warm", 5000, 2000, many.Warm.Median(), bench.NS},
-		{"disk for a route", 45, 36, many.RouteBytes, func(v float64) string { return fmt.Sprintf("%.1f B", v) }},
+	among := " among " + plot.Whole(int64(many.Deployments)) + " hosts"
+	goals := []bench.Goal{
+		bench.Reaching("look-up"+among+", hit", bench.AsTime, 500, 250, many.Hit),
+		bench.Reaching("the same, against "+plot.Whole(int64(few.Deployments))+" hosts", bench.AsFactor, 1.1, 0, bench.Sample{many.Hit.Median() / few.Hit.Median()}),
+		bench.Reaching("look-up"+among+", store read, warm", bench.AsTime, 5000, 2000, many.Warm),
 	}
 	if len(many.Dropped) > 0 {
-		gs = append(gs, goal{"read of the store, no pages", 150e3, 60e3, quantile(sorted(many.Dropped), 0.5), bench.NS})
+		goals = append(goals, bench.Reaching("look-up"+among+", store read, page cache dropped, median", bench.AsTime, 150e3, 60e3, bench.Sample{quantile(sorted(many.Dropped), 0.5)}))
 	}
-	return gs
+	return append(goals, bench.Reaching("routing storage for a host"+among+", compacted", bench.AsSize, 45, 36, bench.Sample{many.RouteBytes}))
 }
 
 // Figures are the times by the number of deployments.

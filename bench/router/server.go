@@ -231,16 +231,29 @@ func (r *ServerReport) String() string {
 			plot.Seconds.Format(s.First[0]), plot.Seconds.Format(s.First[1]))
 	}
 	b.WriteString(t.String())
+	return b.String()
+}
+
+// Goals are those of the largest size.
+func (r *ServerReport) Goals() []bench.Goal {
 	if len(r.Sizes) == 0 {
-		return b.String()
+		return nil
 	}
 	s := r.Sizes[len(r.Sizes)-1]
-	b.WriteString(goals([]goal{
-		{"start, warm", 2, 0.5, s.Warm.Median(), plot.Seconds.Format},
-		{"start, no pages", 2, 0.5, s.Cold.Median(), plot.Seconds.Format},
-		{"resident memory, at its peak", 512 << 20, 256 << 20, float64(s.Peak), plot.Bytes.Format},
-	}))
-	return b.String()
+	with := " with " + plot.Whole(int64(s.Deployments)) + " hosts"
+	return []bench.Goal{
+		bench.Reaching("start to ready"+with+", warm", bench.AsTime, 2e9, 0.5e9, nanoseconds(s.Warm)),
+		bench.Reaching("start to ready"+with+", page cache dropped", bench.AsTime, 2e9, 0.5e9, nanoseconds(s.Cold)),
+		bench.Reaching("resident memory"+with+", at its peak", bench.AsSize, 512<<20, 256<<20, bench.Sample{float64(s.Peak)}).
+			Because(plot.Whole(int64(s.Asked[len(s.Asked)-1])) + " of them asked for"),
+	}
+}
+
+func nanoseconds(seconds bench.Sample) (ns bench.Sample) {
+	for _, s := range seconds {
+		ns = append(ns, s*1e9)
+	}
+	return ns
 }
 
 // Figures are the memory by hosts asked for, and the start by deployments.

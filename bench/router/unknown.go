@@ -305,17 +305,21 @@ func (r *UnknownReport) String() string {
 			bench.NS(x.Known[0].Median()), bench.NS(x.Known[1].Median()), bench.NS(x.Known[2].Median()), bench.NS(x.Known[3].Median()), percent(x.HitRate[0]), percent(x.HitRate[1]), plot.Bytes.Format(float64(x.FilterSize)))
 	}
 	b.WriteString(s.String())
+	return b.String()
+}
+
+// Goals are those of the filter in memory.
+func (r *UnknownReport) Goals() []bench.Goal {
 	if len(r.Sides) == 0 {
-		return b.String()
+		return nil
 	}
 	x := r.Sides[0]
-	b.WriteString(goals([]goal{
-		{"unknown hosts that read a block", 0.01, 0.01, x.Blocks, percent},
-		{"unknown host", 1000, 300, x.Unknown.Median(), bench.NS},
-		{"what a known host loses in speed", 0.05, 0.05, max(x.slowdown(), 0), percent},
-		{"what known hosts lose in hit rate", 0.05, 0.05, max(x.HitRate[0]-x.HitRate[1], 0), percent},
-	}))
-	return b.String()
+	return []bench.Goal{
+		bench.Reaching("unknown hosts for which a block is read", bench.AsShare, 0.01, 0, bench.Sample{x.Blocks}),
+		bench.Reaching("look-up of an unknown host", bench.AsTime, 1000, 300, x.Unknown),
+		bench.Reaching(fmt.Sprintf("what known hosts lose in speed beside %d unknown each", unknownEach), bench.AsShare, 0.05, 0, bench.Sample{max(x.slowdown(), 0)}),
+		bench.Reaching(fmt.Sprintf("what known hosts lose in hit rate beside %d unknown each", unknownEach), bench.AsShare, 0.05, 0, bench.Sample{max(x.HitRate[0]-x.HitRate[1], 0)}),
+	}
 }
 
 // Figures compare the sides.
