@@ -14,8 +14,8 @@ import (
 // BulkDeployment is a deployment and the host key of its own host.
 type BulkDeployment struct {
 	Deployment Deployment
-	Host       hostkey.Key
-	Route      Route // its Epoch is the store's
+	Host       hostkey.Key // zero: it has no route
+	Route      Route       // its Epoch is the store's
 }
 
 // Bulk fills a new store with millions of deployments in a minute or two, where Updates would take an hour: their records are written
@@ -112,7 +112,12 @@ func (b *bulk) load(ctx context.Context, deployments iter.Seq2[BulkDeployment, e
 
 func (b *bulk) add(d BulkDeployment) error {
 	x := d.Deployment
-	if err := errors.Join(checkDeployment(x), checkRoute(d.Route)); err != nil {
+	routed := d.Host != hostkey.Key{}
+	err := checkDeployment(x)
+	if routed {
+		err = errors.Join(err, checkRoute(d.Route))
+	}
+	if err != nil {
 		return err
 	}
 	if x.Project != b.project {
@@ -130,6 +135,9 @@ func (b *bulk) add(d BulkDeployment) error {
 		return err
 	}
 	b.ids.add(append([]byte{tableUUID}, x.UUID[:]...), encodeNumber(x.No))
+	if !routed {
+		return nil
+	}
 	d.Route.Epoch = b.store.Epoch()
 	b.value = appendRoute(b.value[:0], d.Route)
 	b.routes.add(routeKey(tableRoute, d.Host), b.value)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/go-cmp/cmp"
+
+	"berth/router/hostkey"
 )
 
 // bulkCorpus are the deployments of a few projects, newest first in each.
@@ -137,5 +139,26 @@ func TestBulkRefuses(t *testing.T) {
 	}
 	if _, err := s.Bulk(t.Context(), each(bulkCorpus(1, 2)), nothing); !errors.Is(err, ErrInvalid) {
 		t.Errorf("a second time: %v", err)
+	}
+}
+
+func TestBulkWithoutRoutes(t *testing.T) {
+	ds := bulkCorpus(2, 3)
+	routed, unrouted := ds[1].Host, ds[4].Host
+	ds[4].Host = hostkey.Key{}
+	s := openMem(t, vfs.NewMem(), Options{})
+	if _, err := s.Bulk(t.Context(), each(ds), func(*Tx) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Deployment(ds[4].Deployment.No); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.LookupRoute(routed); err != nil {
+		t.Error(err)
+	}
+	for _, k := range []hostkey.Key{unrouted, {}} {
+		if _, err := s.LookupRoute(k); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%s has a route: %v", k, err)
+		}
 	}
 }

@@ -131,6 +131,31 @@ func (c *corpus) fill(ctx context.Context, s *store.Store, what parts) error {
 	return nil
 }
 
+// bulk puts projects and deployments into a new store, and nothing else, as fill does in ten times as long.
+func (c *corpus) bulk(ctx context.Context, s *store.Store) error {
+	f := filler{corpus: c, what: parts{records: true}}
+	_, err := s.Bulk(ctx, func(yield func(store.BulkDeployment, error) bool) {
+		for p := range c.sizes {
+			for i := c.sizes[p] - 1; i >= 0; i-- {
+				if !yield(store.BulkDeployment{Deployment: f.record(p, i)}, nil) {
+					return
+				}
+			}
+		}
+	}, func(tx *store.Tx) error {
+		for p := range c.sizes {
+			if err := f.projectRecord(tx, p); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("fill the corpus: %w", err)
+	}
+	return nil
+}
+
 type filler struct {
 	*corpus
 	what   parts
@@ -138,14 +163,8 @@ type filler struct {
 }
 
 func (f *filler) project(tx *store.Tx, p int) error {
-	no := store.ProjectNo(p + 1)
 	if f.what.records {
-		got, err := tx.NextProject()
-		if err != nil || got != no {
-			return errors.Join(err, fmt.Errorf("project %d got number %d", p, got))
-		}
-		project := store.Project{No: no, Account: 1, Name: projectName(p), ProductionBranch: "main", State: store.ProjectActive, Created: made}
-		if err := tx.PutProject(project); err != nil {
+		if err := f.projectRecord(tx, p); err != nil {
 			return err
 		}
 	}
@@ -160,6 +179,20 @@ func (f *filler) project(tx *store.Tx, p int) error {
 	return f.table(tx, p)
 }
 
+func (f *filler) projectRecord(tx *store.Tx, p int) error {
+	no := store.ProjectNo(p + 1)
+	got, err := tx.NextProject()
+	if err != nil || got != no {
+		return errors.Join(err, fmt.Errorf("project %d got number %d", p, got))
+	}
+	return tx.PutProject(store.Project{No: no, Account: 1, Name: projectName(p), ProductionBranch: "main", State: store.ProjectActive, Created: made})
+}
+
+func (f *filler) record(p, i int) store.Deployment {
+	return store.Deployment{No: store.DeploymentNo(f.first[p] + i + 1), Project: store.ProjectNo(p + 1), UUID: f.uuid(p, i), Environment: store.Preview,
+		Status: store.StatusSuccess, Branch: "b", Created: made}
+}
+
 func (f *filler) deployment(tx *store.Tx, p, i int) error {
 	no := store.DeploymentNo(f.first[p] + i + 1)
 	if f.what.records {
@@ -167,8 +200,7 @@ func (f *filler) deployment(tx *store.Tx, p, i int) error {
 		if err != nil || got != no {
 			return errors.Join(err, fmt.Errorf("deployment %d got number %d", no, got))
 		}
-		d := store.Deployment{No: no, Project: store.ProjectNo(p + 1), UUID: f.uuid(p, i), Environment: store.Preview, Status: store.StatusSuccess, Branch: "b", Created: made}
-		if err := tx.PutDeployment(d, nil); err != nil {
+		if err := tx.PutDeployment(f.record(p, i), nil); err != nil {
 			return err
 		}
 	}

@@ -99,7 +99,7 @@ const (
 
 func (w *whole) steps() []step {
 	steps := []step{{stepPrepare, func(ctx context.Context, s *store.Store, _ *migrate.Machine) error {
-		return w.corpus.fill(ctx, s, parts{records: true})
+		return w.corpus.bulk(ctx, s)
 	}}}
 	if !w.config.Own {
 		steps = append(steps, step{stepNames, w.names})
