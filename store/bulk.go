@@ -30,12 +30,12 @@ type BulkDeployment struct {
 func (s *Store) Bulk(ctx context.Context, deployments iter.Seq2[BulkDeployment, error], finish func(*Tx) error) (Revision, error) {
 	b := &bulk{store: s, routes: &bulkSort{}, ids: &bulkSort{}}
 	s.filters.pause() // until the host keys that come without the committer can be read
-	defer s.filters.resume()
 	err := b.check()
 	if err == nil {
 		err = b.load(ctx, deployments)
 	}
 	if err != nil {
+		s.filters.resume()
 		return 0, fmt.Errorf("store: bulk: %w", errors.Join(err, b.clear()))
 	}
 	rev, err := s.Update(ctx, func(tx *Tx) error {
@@ -43,6 +43,9 @@ func (s *Store) Bulk(ctx context.Context, deployments iter.Seq2[BulkDeployment, 
 		h.lastDeployment, tx.wrote = max(h.lastDeployment, b.last), true
 		return finish(tx)
 	})
+	if err == nil {
+		s.filters.resume() // else what came without the committer may be read any time, and no filter has it
+	}
 	return rev, errors.Join(err, b.clear())
 }
 

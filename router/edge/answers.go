@@ -35,7 +35,7 @@ type answers struct {
 }
 
 // answerKey is what a prepared answer depends on. Made-up requests cannot make many: the path is that of a file, the query does not
-// count, there are 150 classes of Accept-Encoding, and a condition counts only if it is true.
+// count, only one spelling of a path does, there are 150 classes of Accept-Encoding, and a condition counts only if it is true.
 type answerKey struct {
 	content   catalog.Content
 	path      string // as it was asked for, without the query
@@ -127,7 +127,7 @@ func (s *Server) keyOf(x *exchange, ctx *fasthttp.RequestCtx) (k answerKey, ok b
 		return k, false
 	}
 	path := originPath(target)
-	if len(path) > maxPreparedPath {
+	if len(path) > maxPreparedPath || !plainlySpelt(path) {
 		return k, false
 	}
 	var accepts acceptClass
@@ -135,6 +135,46 @@ func (s *Server) keyOf(x *exchange, ctx *fasthttp.RequestCtx) (k answerKey, ok b
 		content: x.serving.content, path: view(path), noneMatch: h.ifNoneMatch, accepts: accepts.of(h.acceptEncoding),
 		noIndex: x.req.NoIndex, noCORS: x.req.NoCORS,
 	}, true
+}
+
+// plainlySpelt says that a path is spelt as browsers do: encoded is what must be (RFC 3986 section 2.4, the URL standard's path percent-encode
+// set), with capitals, and there are no empty segments and none of dots.
+func plainlySpelt(path []byte) bool {
+	segment := 0
+	for i := 0; i < len(path); i++ {
+		switch b := path[i]; {
+		case b == '%':
+			v, ok := hexByte(path[i+1:])
+			if !ok || !encodedInPaths(v) {
+				return false
+			}
+			i += 2
+		case encodedInPaths(b):
+			return false
+		case b == '/' && i > 0:
+			if name := path[segment+1 : i]; len(name) == 0 || dots(name) {
+				return false
+			}
+			segment = i
+		}
+	}
+	return !dots(path[min(segment+1, len(path)):])
+}
+
+func dots(name []byte) bool { return string(name) == "." || string(name) == ".." }
+
+func encodedInPaths(b byte) bool {
+	return b <= ' ' || b >= 0x7f || strings.IndexByte("\"#%<>?^`{}", b) >= 0
+}
+
+// hexByte reads two hexadecimal digits, capitals.
+func hexByte(b []byte) (v byte, ok bool) {
+	const digits = "0123456789ABCDEF"
+	if len(b) < 2 {
+		return 0, false
+	}
+	high, low := strings.IndexByte(digits, b[0]), strings.IndexByte(digits, b[1])
+	return byte(high<<4 | low), high >= 0 && low >= 0
 }
 
 // prepare takes down what fasthttp is about to send.

@@ -68,7 +68,8 @@ func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
 	case h.ContentLength() > s.opts.MaxBodyBytes:
 		a = bodyTooLarge()
 	default:
-		s.exchanges.Put(x) // the handler begins it again
+		c.asked, x.asked = x.asked, routing{} // the handler begins it again
+		s.exchanges.Put(x)
 		c.x, c.used = nil, used
 		return fasthttp.StatusContinue
 	}

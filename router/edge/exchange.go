@@ -96,7 +96,7 @@ func (s *Server) finish(c *conn, x *exchange) {
 		r.route.Deployment = x.answering()
 		s.access.put(r)
 	}
-	x.stream, x.body, x.file, x.serving = blobStream{}, nil, nil, deployment{} // or an idle exchange would keep a site in memory
+	x.stream, x.body, x.file, x.serving, x.asked = blobStream{}, nil, nil, deployment{}, routing{} // or an idle exchange would keep a site in memory
 	x.req.Kept = nil
 	if cap(x.head.joined) > 64<<10 {
 		x.head.joined = nil

@@ -26,6 +26,14 @@ func (c *conn) answerHere(fd uintptr, l *lane, raw []byte) bool {
 	if p == nil {
 		return false
 	}
+	var file *openFile
+	if p.fromFile() {
+		var err error
+		if file, err = s.files.get(s.base, p.blob, p.size); err != nil {
+			return false // fasthttp finds so too, and says it
+		}
+		defer file.unref()
+	}
 	client := c.peer
 	if c.trusted {
 		client = s.client(c.peer, l.head.forwardedFor)
@@ -36,39 +44,56 @@ func (c *conn) answerHere(fd uintptr, l *lane, raw []byte) bool {
 			defer s.requests.put(client)
 		}
 	}
-	c.answerPrepared(fd, l, p, target, client)
+	c.answerPrepared(fd, l, p, file, target, client)
 	return true
 }
 
 // answerPrepared sends an answer, counts it and logs it.
-func (c *conn) answerPrepared(fd uintptr, l *lane, p *prepared, target []byte, client netip.Addr) {
+func (c *conn) answerPrepared(fd uintptr, l *lane, p *prepared, file *openFile, target []byte, client netip.Addr) {
 	s, now := c.srv, time.Now()
-	c.want = now.Add(s.opts.IdleTimeout)
+	c.idleFrom(now)
 	r := s.noteGet(c, l, target, client, now)
 	if p.status == fasthttp.StatusNotFound {
 		s.stats.unknownHosts.Add(1)
 	}
-	sent := c.sendPrepared(fd, l, p, now)
+	sent := c.sendPrepared(fd, l, p, file, now)
 	c.shard.answered(p.status, sent)
 	c.shard.prepared.Add(1)
 	if r != nil {
-		r.duration = time.Since(now)
-		r.status, r.bytes, r.aborted = p.status, sent, c.failed
-		s.access.put(r)
+		r.status, r.bytes = p.status, sent
+		l.records = append(l.records, r)
+	}
+	if len(l.out) == 0 {
+		c.logSent(l)
 	}
 	c.asked = routing{} // or an idle connection would keep a site in memory
 }
 
+// logSent logs the answers that are no longer waiting.
+func (c *conn) logSent(l *lane) {
+	for i, r := range l.records {
+		r.duration, r.aborted = time.Since(r.start), c.failed
+		c.srv.access.put(r)
+		l.records[i] = nil
+	}
+	l.records = l.records[:0]
+}
+
 // lookUp finds the prepared answer of a request; nil: there is none. What the router says is kept for fasthttp's handler, so that a
 // request which is not answered here is routed once all the same: routers count, sample and compare.
-func (s *Server) lookUp(c *conn, l *lane, target []byte) *prepared {
+func (s *Server) lookUp(c *conn, l *lane, target []byte) (p *prepared) {
+	defer func() {
+		if recover() != nil { // fasthttp's handler comes to the same place, and has an answer for it
+			c.asked, p = routing{}, nil
+		}
+	}()
 	authority := l.head.host
 	host, err := hostkey.Canonical(authority)
 	if err != nil {
 		return nil
 	}
 	path := originPath(target)
-	l.query = router.Query{Host: host, Path: view(path), Port: portOf(authority, "http")}
+	l.query = router.Query{Host: host, Path: view(path), Port: portOf(authority, l.head.scheme(c.trusted))}
 	route, err := s.resolver.Resolve(s.base, &l.query)
 	c.asked = routing{done: true, route: route, err: err}
 	if err == router.ErrNoRoute {

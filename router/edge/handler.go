@@ -124,14 +124,11 @@ func (s *Server) checkTarget(c *conn, x *exchange, method, target, host []byte) 
 	x.query = router.Query{Host: canonical, Path: view(originPath(origin))}
 	h := &x.head
 	x.req = assets.Request{
-		Method: view(method), Target: view(origin), Host: string(canonical), Scheme: "http",
+		Method: view(method), Target: view(origin), Host: string(canonical), Scheme: h.scheme(c.trusted),
 		Authorization:  h.hasAuthentication,
 		AcceptEncoding: h.acceptEncoding, IfNoneMatch: h.ifNoneMatch, IfMatch: h.ifMatch,
 		IfModifiedSince: h.ifModifiedSince, IfRange: h.ifRange, Range: h.rangeField,
 		SecFetchDest: h.secFetchDest, SecFetchMode: h.secFetchMode, Cookie: h.cookie,
-	}
-	if c.trusted && h.forwardedProto != "" {
-		x.req.Scheme = forwardedScheme(h.forwardedProto)
 	}
 	x.req.Port = portOf(view(authority), x.req.Scheme)
 	x.query.Port = x.req.Port

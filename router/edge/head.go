@@ -146,6 +146,14 @@ func (h *head) set(name, value []byte) {
 	}
 }
 
+// scheme is that by which the client asked, as far as a proxy that is trusted tells.
+func (h *head) scheme(trusted bool) string {
+	if trusted && h.forwardedProto != "" {
+		return forwardedScheme(h.forwardedProto)
+	}
+	return "http"
+}
+
 // hasClose reports whether a Connection field lists the close option. fasthttp knows it only alone and in lower case, and
 // forgets it over the next line of the field.
 func hasClose(value []byte) bool {

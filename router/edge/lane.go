@@ -21,8 +21,9 @@ import (
 type lane struct {
 	in      []byte // in[r:w] has been read and not been dealt with
 	r, w    int
-	end     int    // of the head of the request that is fasthttp's, in in; 0: not known
-	out     []byte // answers that wait for more to go with them
+	end     int       // of the head of the request that is fasthttp's, in in; 0: not known
+	out     []byte    // answers that wait for more to go with them
+	records []*record // of the answers that wait
 	head    head
 	query   router.Query
 	accepts acceptClass
@@ -99,6 +100,7 @@ func (c *conn) takeLane() *lane {
 
 func (c *conn) putLane() {
 	if l := c.lane; l != nil {
+		c.logSent(l)
 		c.lane, l.r, l.w, l.end, l.out = nil, 0, 0, 0, l.out[:0]
 		if cap(l.out) > 2*outBytes {
 			l.out = make([]byte, 0, outBytes)

@@ -16,10 +16,11 @@ import (
 // openFile is an open blob that several answers share. It is closed when nobody holds it any more.
 type openFile struct {
 	blob.File
-	fd     int         // -1: it is no file of the system's
-	cached atomic.Bool // what was sent of it lately was in the kernel's memory
-	refs   atomic.Int64
-	all    *openFiles
+	fd   int // -1: it is no file of the system's
+	size int64
+	seen atomic.Int64 // when all of it was found in the kernel's memory, Unix nanoseconds
+	refs atomic.Int64
+	all  *openFiles
 }
 
 // openNow opens a blob that no cache holds yet; its only hold is the caller's.
@@ -28,7 +29,7 @@ func (f *openFiles) openNow(g manifest.Digest, size int64) (*openFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &openFile{File: b, fd: -1, all: f}
+	o := &openFile{File: b, fd: -1, size: size, all: f}
 	if sys, ok := b.(interface{ OSFile() *os.File }); ok {
 		if raw, err := sys.OSFile().SyscallConn(); err == nil {
 			_ = raw.Control(func(fd uintptr) { o.fd = int(fd) }) // good until Close, which comes after the last unref
@@ -37,6 +38,29 @@ func (f *openFiles) openNow(g manifest.Digest, size int64) (*openFile, error) {
 	o.refs.Store(1)
 	f.open.Add(1)
 	return o, nil
+}
+
+const (
+	// What was in the kernel's memory is taken to be there still for so long: to ask costs as much as sending 16 KiB does.
+	seenFor = 100 * time.Millisecond
+	// seenMost is the largest file that is asked about as a whole.
+	seenMost = 16 << 20
+)
+
+// cached reports that n bytes from off on are in the kernel's memory, or were a moment ago.
+func (o *openFile) cached(off int64, n int) bool {
+	if o.size > seenMost {
+		return rawCached(o.fd, off, int64(n))
+	}
+	now := time.Now().UnixNano()
+	if now-o.seen.Load() < int64(seenFor) {
+		return true
+	}
+	if !rawCached(o.fd, 0, o.size) {
+		return false
+	}
+	o.seen.Store(now)
+	return true
 }
 
 // ref reports false if the file is closed already.

@@ -3,6 +3,7 @@
 package edge
 
 import (
+	"os"
 	"syscall"
 	"unsafe"
 )
@@ -23,6 +24,18 @@ func rawRead(fd uintptr, p []byte) (int, syscall.Errno) {
 func rawSendfile(fd uintptr, file int, off *int64, n int) (int, syscall.Errno) {
 	sent, _, errno := syscall.RawSyscall6(syscall.SYS_SENDFILE, fd, uintptr(file), uintptr(unsafe.Pointer(off)), uintptr(n), 0, 0)
 	return int(sent), errno
+}
+
+// sysCachestat has the same number on every architecture. Kernels before Linux 6.5 do not know it.
+const sysCachestat = 451
+
+// rawCached reports that all n bytes of a file from off on are in the kernel's memory, and false if that cannot be told.
+func rawCached(file int, off, n int64) bool {
+	page := int64(os.Getpagesize())
+	part := [2]uint64{uint64(off), uint64(n)} // struct cachestat_range
+	var stat [5]uint64                        // struct cachestat: the first is how many pages there are
+	_, _, errno := syscall.RawSyscall6(sysCachestat, uintptr(file), uintptr(unsafe.Pointer(&part)), uintptr(unsafe.Pointer(&stat)), 0, 0, 0)
+	return errno == 0 && int64(stat[0]) >= (off+n-1)/page-off/page+1
 }
 
 // rawWrite sends p; flags are 0 or msgMore.

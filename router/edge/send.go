@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"cmp"
 	"io"
 	"runtime"
 	"syscall"
@@ -9,7 +10,7 @@ import (
 
 // sendPrepared sends an answer, or puts it with those that wait, and returns how many bytes of its body that were. If not all could be
 // sent, c.failed is set.
-func (c *conn) sendPrepared(fd uintptr, l *lane, p *prepared, now time.Time) int64 {
+func (c *conn) sendPrepared(fd uintptr, l *lane, p *prepared, file *openFile, now time.Time) int64 {
 	if len(p.head)+len(p.body) > cap(l.out)-len(l.out) && !c.flush(fd, l) {
 		return 0
 	}
@@ -18,7 +19,7 @@ func (c *conn) sendPrepared(fd uintptr, l *lane, p *prepared, now time.Time) int
 	c.srv.dates.put(l.out[from+p.date:], now)
 	switch {
 	case p.fromFile():
-		return c.sendBlob(fd, l, p)
+		return c.sendBlob(fd, l, p, file)
 	case len(p.body) <= cap(l.out)-len(l.out):
 		l.out = append(l.out, p.body...)
 		return p.size
@@ -31,7 +32,12 @@ func (c *conn) sendPrepared(fd uintptr, l *lane, p *prepared, now time.Time) int
 
 // flush sends what waits.
 func (c *conn) flush(fd uintptr, l *lane) bool {
-	return len(l.out) == 0 || c.sendWaiting(fd, l, 0)
+	if len(l.out) == 0 {
+		return true
+	}
+	ok := c.sendWaiting(fd, l, 0)
+	c.logSent(l)
+	return ok
 }
 
 func (c *conn) sendWaiting(fd uintptr, l *lane, flags uintptr) bool {
@@ -48,26 +54,23 @@ func (c *conn) sendNow(fd uintptr, b []byte, flags uintptr) bool {
 		return true
 	case errno == 0, errno == syscall.EAGAIN, errno == syscall.EINTR:
 		_, err := c.Write(b[max(n, 0):])
+		c.idleFrom(time.Now())
 		return err == nil
 	}
 	c.failed = true
 	return false
 }
 
+// idleFrom has the connection's time to be idle begin.
+func (c *conn) idleFrom(now time.Time) { c.want = now.Add(c.srv.opts.IdleTimeout) }
+
 // sendBlob sends what waits, and a blob after it, from its file.
-func (c *conn) sendBlob(fd uintptr, l *lane, p *prepared) int64 {
-	f, err := c.srv.files.get(c.srv.base, p.blob, p.size)
-	if err != nil {
-		// Nothing has been promised yet: without what waits there is no answer, and the client may ask again.
-		c.srv.badBlob(p.blob, 0, err)
-		c.failed = true
-		return 0
-	}
-	defer f.unref()
+func (c *conn) sendBlob(fd uintptr, l *lane, p *prepared, file *openFile) int64 {
 	if !c.sendWaiting(fd, l, msgMore) {
 		return 0
 	}
-	n, err := c.sendFile(f, 0, p.size)
+	n, err := c.sendFile(file, 0, p.size)
+	c.idleFrom(time.Now())
 	if err != nil {
 		c.failed = true
 		if err == io.ErrUnexpectedEOF { // the file that was opened is not what it was
@@ -103,7 +106,11 @@ func (c *conn) sendFile(f *openFile, off, n int64) (int64, error) {
 	p.c, p.file, p.off, p.end, p.due, p.err = c, f, off, off+n, off+writeChunk, nil
 	c.armWrite()
 	err := c.raw.Write(p.ready)
-	if p.err != nil {
+	switch p.err {
+	case nil:
+	case syscall.EINVAL, syscall.ENOSYS, syscall.EOPNOTSUPP:
+		err = p.copyRest()
+	default:
 		err = p.err
 	}
 	p.c, p.file = nil, nil
@@ -137,31 +144,37 @@ func (p *pusher) push(fd uintptr) bool {
 	return true
 }
 
-const (
-	// sendMost is what one call sends at the most: the call cannot be interrupted.
-	sendMost = 256 << 10
-	// sendSlow is how long a call takes only if it waits for the disk.
-	sendSlow = 2 * time.Millisecond
-)
+// sendMost is what one call sends at the most: the call cannot be interrupted.
+const sendMost = 256 << 10
 
-// sendPiece has Go's scheduler know of the call if the file has to come from the disk, so that others run meanwhile. That costs more
-// than sending a small file from the kernel's memory does: every call that takes longer than 20 µs has its thread replaced. So once a
-// call was quick, those that follow are raw ones, until one is slow again.
+// sendPiece has Go's scheduler know of the call if part of the piece has to come from the disk, so that others run meanwhile. That costs
+// more than sending a small file from the kernel's memory does: every call that takes longer than 20 µs has its thread replaced. So
+// the kernel is asked first; where it does not say, the scheduler knows of every call.
 func (p *pusher) sendPiece(fd uintptr) (int, syscall.Errno) {
 	want := int(min(p.end-p.off, sendMost))
-	began := time.Now()
-	var n int
-	var errno syscall.Errno
-	cached := p.file.cached.Load()
-	if cached {
-		n, errno = rawSendfile(fd, p.file.fd, &p.off, want)
-	} else {
-		var err error
-		n, err = syscall.Sendfile(int(fd), p.file.fd, &p.off, want)
-		errno, _ = err.(syscall.Errno)
+	if p.file.cached(p.off, want) {
+		return rawSendfile(fd, p.file.fd, &p.off, want)
 	}
-	if quick := time.Since(began) < sendSlow; quick != cached && (!quick || n > 0) {
-		p.file.cached.Store(quick)
-	}
+	n, err := syscall.Sendfile(int(fd), p.file.fd, &p.off, want)
+	errno, _ := err.(syscall.Errno)
 	return n, errno
+}
+
+// copyRest sends what is left of a file that the kernel does not send by itself: some file systems have no sendfile.
+func (p *pusher) copyRest() error {
+	buf := p.c.srv.buffers.Get().(*[]byte)
+	defer p.c.srv.buffers.Put(buf)
+	for p.off < p.end {
+		b := (*buf)[:min(p.end-p.off, int64(len(*buf)))]
+		n, err := p.file.ReadAt(b, p.off)
+		if n < len(b) {
+			return cmp.Or(err, io.ErrUnexpectedEOF)
+		}
+		n, err = p.c.Write(b)
+		p.off += int64(n)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -8,22 +8,22 @@ import (
 	"berth/router/hashed"
 )
 
-// Nearly all memory of a server is its caches, so what it takes is one setting, of which each cache has a share unless its own flag says
-// otherwise. The shares are for many small sites: at 512 MiB, 200,000 of them are found, with their projects and routes, without
+// Nearly all memory of a server is its caches, so what it takes is one setting. Of what the process leaves each cache has a share, per cent,
+// unless its own flag says otherwise. The shares are for many small sites: at 512 MiB, 200,000 of them are found, with their projects and routes, without
 // a look at the disk.
 const (
-	siteShare      = 46 // per cent of Settings.Memory
-	projectShare   = 6
+	siteShare      = 50
+	projectShare   = 7
 	targetShare    = 3
-	routeShare     = 6
+	routeShare     = 7
 	storeShare     = 7
 	answerShare    = 7
 	bodyShare      = 4
-	keyFilterShare = 10
+	keyFilterShare = 11
 
 	// processBytes are those that the garbage collector knows nothing of: the program's own pages, mostly.
 	processBytes = 40 << 20
-	minMemory    = 64 << 20
+	minMemory    = 128 << 20
 )
 
 // shareMemory gives every cache without a size its share.
@@ -51,7 +51,7 @@ func (c *checked) shareMemory() error {
 
 // setShare fills in a size, or counts what it is more than its share: what somebody asked for by name comes on top.
 func (c *checked) setShare(bytes *int64, percent int64) {
-	share := c.Memory / 100 * percent
+	share := (c.Memory - processBytes) / 100 * percent
 	if *bytes == 0 {
 		*bytes = share
 	}

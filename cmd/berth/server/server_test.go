@@ -51,7 +51,7 @@ func TestSettings(t *testing.T) {
 		"insecure and secure": {func(s *Settings) { s.APIInsecure, s.APICert, s.APIKey = true, "x", "y" }, "leave one of them out"},
 		"datacentre":          {func(s *Settings) { s.Datacentre = "a b" }, "--datacentre"},
 		"route cache":         {func(s *Settings) { s.RouteCache = -1 }, "--route-cache"},
-		"memory":              {func(s *Settings) { s.Memory = 1 << 20 }, "--memory: want 64MiB"},
+		"memory":              {func(s *Settings) { s.Memory = 1 << 20 }, "--memory: want 128MiB"},
 		"project cache":       {func(s *Settings) { s.ProjectCache = 1 }, "--project-cache"},
 		"key filter":          {func(s *Settings) { s.KeyFilter = 1 }, "--key-filter"},
 		"drain":               {func(s *Settings) { s.DrainTimeout = -time.Second }, "--drain-timeout"},
