@@ -178,7 +178,7 @@ func (a *app) move(ctx context.Context, how moveFlags, to func(*migration.Status
 		m := decode[migration.Moved](raw)
 		fmt.Fprintf(w, "Phase %s since %s, epoch %d.\n", m.Phase, shortTime(m.Since), m.Epoch)
 		for _, site := range m.Kept {
-			fmt.Fprintf(w, "Site %s stays on its table: some of its entries have no route record (berth migrate failures list --project %[1]s)\n", oneLine(site))
+			fmt.Fprintf(w, "Site %s stays on its table: some of its entries have no route record (berth migrate failures list --project %[1]s; rollout set --opt-in %[1]s overrules it)\n", oneLine(site))
 		}
 		fmt.Fprintf(w, "Next: %s\n", nextHint(m.Phase))
 	})

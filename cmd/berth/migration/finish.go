@@ -50,7 +50,7 @@ func (s *Service) checkFinish(p *Plan) error {
 		return err
 	}
 	kept := d.Config.Kept()
-	p.check("sites on the tables", len(kept) == 0, "%d sites are kept on the tables by name: %s", len(kept), some(kept))
+	p.check("sites on the tables", len(kept) == 0, "%d sites are kept on the tables by name: %s. `berth migrate rollout set --opt-in SITE`, or --unpin SITE, ends that", len(kept), some(kept))
 	if len(kept) == 0 {
 		p.Checks[len(p.Checks)-1].Detail = "no site is kept on the tables"
 	}
@@ -59,7 +59,7 @@ func (s *Service) checkFinish(p *Plan) error {
 		return err
 	}
 	if len(sites) > 0 {
-		p.check("failures", false, "entries of %d sites have no record, and would answer no more: %s", len(sites), some(sites))
+		p.check("failures", false, "entries of %d sites have no record, and would answer no more: %s. `berth migrate failures list` shows them; `berth migrate failures skip` gives them up, `berth migrate rollout set --opt-in SITE` all of a site", len(sites), some(sites))
 	}
 	if e := s.engine.Load(); e != nil {
 		if n := e.rollout.Stats().Fallback.Answered; n > 0 {
