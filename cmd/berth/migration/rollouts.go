@@ -116,7 +116,12 @@ func (s *Service) changeRollout(ctx context.Context, who string, c *RolloutChang
 	if len(c.OptOut) > 0 {
 		also = func(tx *store.Tx) error { return decide(tx, s.deps.Now(), c.OptOut) }
 	}
-	return s.setRolloutAlso(ctx, who, c.Why, c.Revision, c.apply, also)
+	return s.setRolloutAlso(ctx, who, c.Why, c.Revision, func(to *rollout.Config) error {
+		if err := s.checkSites(c, to); err != nil {
+			return err
+		}
+		return c.apply(to)
+	}, also)
 }
 
 func (c *RolloutChange) apply(to *rollout.Config) error {
