@@ -248,7 +248,7 @@ berth migrate status shows how far it is, and the storage before and after.`,
 			})
 		}))
 	c.Flags().StringVar(&grace, "grace", "24h", "`time` that the server must have been in cutover: 24h, 7d")
-	c.Flags().BoolVar(&f.Force, "force", false, "although a check says no")
+	c.Flags().BoolVar(&f.Force, "force", false, "although a check says no; it does not shorten the grace")
 	whyFlag(c, &f.Why)
 	return c
 }

@@ -47,7 +47,7 @@ func TestPhaseDecidesWhoAnswers(t *testing.T) {
 	}
 	w.tables(`{"project":"docs","table":{"filters":[],"v":1}}`)
 	answers("import under way", "migration.unfilled")
-	if _, err := w.move(migrate.DualWrite, true); err == nil || !strings.Contains(err.Error(), "not complete") {
+	if _, err := w.move(migrate.DualWrite, true); err == nil || !strings.Contains(err.Error(), "berth migrate import --tables") {
 		t.Errorf("dual-write before the import was complete: %v", err)
 	}
 	w.complete()
@@ -84,9 +84,15 @@ func TestPhaseDecidesWhoAnswers(t *testing.T) {
 	if err := w.svc.finish(t.Context(), Finish{Why: "over"}, defaultGrace, "ada"); err == nil || !strings.Contains(err.Error(), "24h") {
 		t.Errorf("finished without the grace: %v", err)
 	}
-	w.now = w.now.Add(defaultGrace)
-	if err := w.svc.finish(t.Context(), Finish{Why: "over"}, defaultGrace, "ada"); err != nil {
+	if err := w.svc.finish(t.Context(), Finish{Why: "over", Force: true}, defaultGrace, "ada"); err == nil || !strings.Contains(err.Error(), "24h") {
+		t.Errorf("the grace was forced: %v", err)
+	}
+	w.now = w.now.Add(time.Hour)
+	if err := w.svc.finish(t.Context(), Finish{Why: "over", Force: true}, time.Minute, "ada"); err != nil {
 		t.Fatal(err)
+	}
+	if log := w.log(); !strings.Contains(log, "(over (after 1h0m0s in cutover, with a grace of 1m0s instead of 24h0m0s))") {
+		t.Errorf("the log:\n%s", log)
 	}
 	answers("retired", "*hashed.Resolver")
 	w.until("tables deleted", func() bool { f, err := w.svc.finished(&w.s.Reader); return err == nil && !f.Ended.IsZero() })
