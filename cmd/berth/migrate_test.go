@@ -21,7 +21,7 @@ func TestMigrateUsageFaults(t *testing.T) {
 		"migrate import":                                              "nothing to import: give --tables, --nginx or --deployments",
 		"migrate start":                                               "--why is missing",
 		"migrate rate many --why x":                                   `"many" is no rate`,
-		"migrate rate -1 --why x":                                     "unknown shorthand flag",
+		"migrate rate -1 --why x":                                     `"-1" is no rate: want entries a second`,
 		"migrate rate NaN --why x":                                    `"NaN" is no rate`,
 		"migrate pause":                                               "--why is missing",
 		"migrate finish --grace soon --why x":                         `--grace: "soon" is not an age`,
