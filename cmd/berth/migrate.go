@@ -178,7 +178,7 @@ func (a *app) move(ctx context.Context, how moveFlags, to func(*migration.Status
 		m := decode[migration.Moved](raw)
 		fmt.Fprintf(w, "Phase %s since %s, epoch %d.\n", m.Phase, shortTime(m.Since), m.Epoch)
 		for _, site := range m.Kept {
-			fmt.Fprintf(w, "Site %s stays on its table: some of its entries have no route record (berth migrate failures list --project %[1]s)\n", oneLine(site))
+			fmt.Fprintf(w, "Site %s stays on its table: some of its entries have no route record (berth migrate failures list --project %[1]s; rollout set --opt-in %[1]s overrules it)\n", oneLine(site))
 		}
 		fmt.Fprintf(w, "Next: %s\n", nextHint(m.Phase))
 	})
@@ -248,7 +248,7 @@ berth migrate status shows how far it is, and the storage before and after.`,
 			})
 		}))
 	c.Flags().StringVar(&grace, "grace", "24h", "`time` that the server must have been in cutover: 24h, 7d")
-	c.Flags().BoolVar(&f.Force, "force", false, "although a check says no")
+	c.Flags().BoolVar(&f.Force, "force", false, "although a check says no; it does not shorten the grace")
 	whyFlag(c, &f.Why)
 	return c
 }

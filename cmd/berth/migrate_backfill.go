@@ -29,15 +29,24 @@ func newMigrateResume(a *app) *cobra.Command {
 }
 
 func newMigrateRate(a *app) *cobra.Command {
-	return a.backfillVerb("rate", []string{"N"}, "Bound the backfill to N entries a second, at once; 0 for no bound", func(q *migration.Backfill, args []string) error {
+	c := a.backfillVerb("rate", []string{"N"}, "Bound the backfill to N entries a second, at once; 0 for no bound", func(q *migration.Backfill, args []string) error {
 		n, err := strconv.ParseFloat(args[0], 64)
 		if err != nil || n < 0 || math.IsNaN(n) || math.IsInf(n, 0) {
-			return wrong("%q is no rate: want entries a second, or 0 for no bound", args[0])
+			return wrong(noRate, args[0])
 		}
 		q.Rate = &n
 		return nil
 	})
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { // a number below 0 looks like a flag
+		if _, text, ok := strings.Cut(err.Error(), " in -"); ok && strings.ContainsAny(text[:min(1, len(text))], "0123456789.") {
+			err = fmt.Errorf(noRate, "-"+text)
+		}
+		return usage(c, err)
+	})
+	return c
 }
+
+const noRate = "%q is no rate: want entries a second, or 0 for no bound"
 
 func (a *app) backfillVerb(name string, args []string, short string, ask func(*migration.Backfill, []string) error) *cobra.Command {
 	var why, job string

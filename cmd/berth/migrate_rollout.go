@@ -99,14 +99,17 @@ func (f *rolloutFlags) change() (c migration.RolloutChange, err error) {
 		seen := uint64(f.revision)
 		c.Revision = &seen
 	}
-	c.Datacentres, err = sidesOf("--datacentre", f.datacentres, f.undoDatacentre)
+	c.Datacentres, err = sidesOf("--datacentre", "--unset-datacentre", f.datacentres, f.undoDatacentre)
 	faults = append(faults, err)
-	c.Sites, err = sidesOf("--site", f.sites, f.undoSites)
+	c.Sites, err = sidesOf("--site", "--unpin", f.sites, f.undoSites)
 	faults = append(faults, err)
 	for _, site := range f.optOut {
 		c.OptOut[site] = true
 	}
 	for _, site := range f.optIn {
+		if c.OptOut[site] {
+			faults = append(faults, fmt.Errorf("--opt-out %s and --opt-in %[1]s: want one of them", site))
+		}
 		c.OptOut[site] = false
 	}
 	if c.Percent == nil && c.Default == nil && len(c.Datacentres)+len(c.Sites)+len(c.OptOut) == 0 {
@@ -115,16 +118,22 @@ func (f *rolloutFlags) change() (c migration.RolloutChange, err error) {
 	return c, errors.Join(faults...)
 }
 
-func sidesOf(flag string, set, undo []string) (map[string]string, error) {
+func sidesOf(flag, undoFlag string, set, undo []string) (map[string]string, error) {
 	m := map[string]string{}
 	for _, text := range set {
 		name, side, ok := strings.Cut(text, "=")
 		if !ok || name == "" || side != "hashed" && side != "legacy" {
 			return nil, fmt.Errorf("%s %q: want NAME=hashed or NAME=legacy", flag, text)
 		}
+		if was := m[name]; was != "" && was != side {
+			return nil, fmt.Errorf("%s %s=%s and %[1]s %[2]s=%[4]s: want one of them", flag, name, was, side)
+		}
 		m[name] = side
 	}
 	for _, name := range undo {
+		if side := m[name]; side != "" {
+			return nil, fmt.Errorf("%s %s=%s and %s %[2]s: want one of them", flag, name, side, undoFlag)
+		}
 		m[name] = ""
 	}
 	return m, nil

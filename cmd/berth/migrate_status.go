@@ -95,6 +95,9 @@ func writeStatus(w io.Writer, s migration.Status) {
 	if c := s.Compared; c != nil && c.Sampled > 0 {
 		rows = append(rows, [2]string{"compared live", fmt.Sprintf("%s agree, %s missing, %s extra, %s different, %s errors; p99 hashed %s, legacy %s",
 			number(c.Agree), number(c.Missing), number(c.Extra), number(c.Different), number(c.Errors), micro(c.Hashed.P99), micro(c.Legacy.P99))})
+		if c.Kept > 0 {
+			rows = append(rows, [2]string{"", fmt.Sprintf("apart from these, of sites that are kept on their tables: %s compared, %s differ", number(c.Kept), number(c.KeptDiffs))})
+		}
 	}
 	if g := s.Ramp; g != nil && g.Status != ramp.None {
 		rows = append(rows, [2]string{"guarded ramp", rampLine(g)})

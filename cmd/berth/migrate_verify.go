@@ -145,7 +145,7 @@ func newMigrateDiffs(a *app) *cobra.Command {
 			return a.print(raw, func(w io.Writer) { writeDiffs(w, decode[migration.Diffs](raw)) })
 		}))
 	c.Flags().IntVar(&limit, "limit", 100, "hosts, and sites, to list")
-	c.Flags().StringVar(&class, "class", "", "only those of this `class`: missing, extra, different, error")
+	c.Flags().StringVar(&class, "class", "", "only those of this `class`: missing, extra, different, error, unconvertible")
 	return c
 }
 

@@ -72,6 +72,7 @@ type Change struct {
 	From     uint64         // the revision that he has seen
 	Config   rollout.Config // its mode is ignored: it is the phase's
 	Who, Why string
+	Also     func(*store.Tx) error // done in the same batch; nil: nothing
 }
 
 // ErrConflict is wrapped by every Conflict.
@@ -118,8 +119,10 @@ func SetRollout(ctx context.Context, s *store.Store, now func() time.Time, c Cha
 		if current.Revision != c.From {
 			return conflict(&tx.Reader, c.From, current)
 		}
-		set, err = write(tx, now(), state, current, c, "")
-		return err
+		if set, err = write(tx, now(), state, current, c, ""); err != nil || c.Also == nil {
+			return err
+		}
+		return c.Also(tx)
 	})
 	if err != nil {
 		return rollout.Document{}, fmt.Errorf("set the rollout: %w", err)

@@ -130,6 +130,32 @@ func newSeeded(t *testing.T, h *converted, sampling float64) *seeded {
 	return w
 }
 
+// One site whose records lack what its table says, and which is therefore kept on it, keeps no other from going on.
+func TestKeptSiteDoesNotRevertTheRamp(t *testing.T) {
+	for _, kept := range []rollout.Config{{OptOut: []string{"project-7"}}, {Sites: map[string]rollout.Side{"project-7": rollout.Legacy}}} {
+		synctest.Test(t, func(t *testing.T) {
+			h := &converted{hosts: map[hostkey.Host]bool{}, wrong: func(router.Decision) (router.Decision, error) { return router.Decision{}, router.ErrNoRoute }}
+			for i := 7; i < seededHosts; i += seededSites {
+				h.hosts[seededHost(i)] = true
+			}
+			w := newSeeded(t, h, 10)
+			w.keep.percent = func(p float64) {
+				c := kept
+				c.Mode, c.Percent = rollout.ModeRamp, p
+				if err := w.sw.Set(c); err != nil {
+					t.Error(err)
+				}
+			}
+			w.keep.percent(0)
+			w.run(t, Plan{Steps: []float64{1, 50, 100}, Soak: 10 * time.Minute, MinSamples: 500})
+			if at, _ := w.keep.Load(); at.State.Status != Done || at.Percent != 100 {
+				t.Errorf("%s at %v%%: %s", at.State.Status, at.Percent, at.State.Reason)
+			}
+			w.check(t, h, shadow.Missing) // the site's diffs are listed all the same
+		})
+	}
+}
+
 func (w *seeded) picked() (int, error) {
 	n := 0
 	for i := range seededSites {

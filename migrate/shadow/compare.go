@@ -57,18 +57,25 @@ func (s *Shadow) compare(ctx context.Context, c *sample) {
 	if ctx.Err() != nil {
 		return // an outcome may be that of the shutdown
 	}
-	s.counts.pair(pair)
+	kept := c.answer.Kept()
+	if !kept {
+		s.counts.pair(pair)
+	}
 	class := classify(pair[0], pair[1])
 	for i := 0; i < rechecks && class != Agree && class != Error; i++ {
 		pair = [2]Outcome{s.ask(ctx, rollout.Hashed, &c.query), s.ask(ctx, rollout.Legacy, &c.query)}
-		if class = classify(pair[0], pair[1]); class == Agree {
+		if class = classify(pair[0], pair[1]); class == Agree && !kept {
 			s.counts.raced.Add(1)
 		}
 	}
 	if ctx.Err() != nil {
 		return
 	}
-	s.counts.class(class)
+	if kept {
+		s.counts.keptOnTables(class)
+	} else {
+		s.counts.class(class)
+	}
 	if class != Agree {
 		s.note(class, &c.query, pair)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"berth/router"
 	"berth/router/hostkey"
+	"berth/router/rollout"
 	"berth/store"
 )
 
@@ -92,6 +93,45 @@ func checkOne(t *testing.T, w *world, class Class, hashed, legacy Outcome) {
 	if diff := cmp.Diff(want, diffs, ignore); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+}
+
+// What differs about a site that its name keeps on the tables is listed, but in none of the figures that a ramp is judged by.
+func TestKeptSitesCountApart(t *testing.T) {
+	for name, c := range map[string]rollout.Config{
+		"opted out":        {Mode: rollout.ModeRamp, Percent: 100, OptOut: []string{"docs"}},
+		"pinned to legacy": {Mode: rollout.ModeRamp, Percent: 100, Sites: map[string]rollout.Side{"docs": rollout.Legacy}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, onHashed, newFake(nil), newFake(hosts{docs: 1}))
+				if err := w.live.Set(c); err != nil {
+					t.Fatal(err)
+				}
+				defer run(t, w)()
+				_, _ = w.ask(docs)
+				time.Sleep(5 * time.Second)
+				st := w.shadow.Stats()
+				if st.Compared() != 0 || st.Diffs() != 0 || st.Hashed.Asked != 0 || st.Legacy.Asked != 0 || st.Kept != 1 || st.KeptDiffs != 1 {
+					t.Errorf("%+v", st)
+				}
+				if d := w.diffs.all(); len(d) != 1 || d[0].Class != Missing {
+					t.Errorf("listed: %+v", d)
+				}
+			})
+		})
+	}
+	synctest.Test(t, func(t *testing.T) { // a site that is pinned to the records is judged like any other
+		w := newWorld(t, onLegacy, newFake(nil), newFake(hosts{docs: 1}))
+		if err := w.live.Set(rollout.Config{Mode: rollout.ModeRamp, Sites: map[string]rollout.Side{"docs": rollout.Hashed}}); err != nil {
+			t.Fatal(err)
+		}
+		defer run(t, w)()
+		_, _ = w.ask(docs)
+		time.Sleep(5 * time.Second)
+		if st := w.shadow.Stats(); st.Missing != 1 || st.Kept != 0 {
+			t.Errorf("%+v", st)
+		}
+	})
 }
 
 // With every worker stuck in the other side and the queue full, every request is answered all the same, as it would be without

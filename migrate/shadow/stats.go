@@ -15,6 +15,11 @@ type Stats struct {
 	Agree, Missing, Extra, Different, Errors uint64 // of those that were compared
 	Raced                                    uint64 // of Agree, the ones that differed at the first look
 
+	// Kept are questions about sites that are kept on the tables by name, and KeptDiffs those of them that the sides differed about. They are in
+	// none of the other counts of comparing: such a site is kept because its records do not say all that its table does, and no
+	// step of a ramp asks them.
+	Kept, KeptDiffs uint64
+
 	Hashed, Legacy rollout.SideStats
 
 	Unkept uint64 // diffs that found no room to wait for being kept
@@ -29,6 +34,7 @@ func (s Stats) Diffs() uint64 { return s.Missing + s.Extra + s.Different + s.Err
 type counts struct {
 	sampled, dropped, raced                  atomic.Uint64
 	agree, missing, extra, different, errors atomic.Uint64
+	kept, keptDiffs                          atomic.Uint64
 	hashed, legacy                           rollout.SideCounter
 }
 
@@ -36,6 +42,13 @@ type counts struct {
 func (c *counts) pair(p [2]Outcome) {
 	for i, side := range [2]*rollout.SideCounter{&c.hashed, &c.legacy} {
 		side.Count(p[i].Took, !p[i].Found && p[i].Error == "", p[i].Error != "")
+	}
+}
+
+func (c *counts) keptOnTables(class Class) {
+	c.kept.Add(1)
+	if class != Agree {
+		c.keptDiffs.Add(1)
 	}
 }
 
@@ -60,6 +73,6 @@ func (s *Shadow) Stats() Stats {
 	return Stats{
 		Sampled: c.sampled.Load(), Dropped: c.dropped.Load(), Waiting: len(s.queue),
 		Agree: c.agree.Load(), Missing: c.missing.Load(), Extra: c.extra.Load(), Different: c.different.Load(), Errors: c.errors.Load(),
-		Raced: c.raced.Load(), Hashed: c.hashed.Stats(), Legacy: c.legacy.Stats(), Unkept: s.pending.lost(),
+		Raced: c.raced.Load(), Kept: c.kept.Load(), KeptDiffs: c.keptDiffs.Load(), Hashed: c.hashed.Stats(), Legacy: c.legacy.Stats(), Unkept: s.pending.lost(),
 	}
 }

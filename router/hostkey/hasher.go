@@ -41,10 +41,20 @@ func NewHasher(s Secret) *Hasher {
 
 // Key returns the key of a canonical host. It keeps nothing of host and allocates nothing but a new hasher
 // when all are in use.
-func (h *Hasher) Key(host Host) Key {
+func (h *Hasher) Key(host Host) Key { return h.sum(string(host)) }
+
+// QuestionKey is Key for one address of a host, all of which is of a request: of different ones no two are the same key. A route
+// record has never one like it, since no host contains a zero byte.
+func (h *Hasher) QuestionKey(host Host, port, path string) Key {
+	return h.sum(string(host), "\x00", port, "\x00", path)
+}
+
+func (h *Hasher) sum(parts ...string) Key {
 	st := h.states.Get().(*state)
 	st.blake.Reset()
-	_, _ = st.blake.WriteString(string(host))
+	for _, p := range parts {
+		_, _ = st.blake.WriteString(p)
+	}
 	st.blake.Sum(st.sum[:0])
 	k := Key(st.sum[:16])
 	h.states.Put(st)

@@ -24,7 +24,7 @@ var ErrShed = errors.New("rollout: too many unknown hosts are asked of the table
 type FallbackOptions struct {
 	Concurrent int           // first questions to the tables at once; default 4
 	PerSecond  int           // and in a second, with a burst of as many; default 100
-	Unknown    int           // hosts that the tables do not know either, remembered; default 65,536
+	Unknown    int           // addresses (host, port, path) that the tables do not know either, remembered; default 65,536
 	Known      int           // hosts that they do know, remembered; default 65,536
 	Forget     time.Duration // how long the former are; default 30 s
 	Again      time.Duration // how long the latter are, until they are reported again; default 10 min
@@ -100,7 +100,9 @@ func (f *fallback) ask(ctx context.Context, q *router.Query) (router.Decision, F
 	if f.known.has(key) {
 		return f.again(ctx, q)
 	}
-	if f.unknown.has(key) {
+	// Patterns can depend on port and path: that the tables have nothing at one address of a host says nothing about another.
+	asked := f.hasher.QuestionKey(q.Host, q.Port, q.Path)
+	if f.unknown.has(asked) {
 		f.remembered.Add(1)
 		return router.Decision{}, Agreed, router.ErrNoRoute
 	}
@@ -112,7 +114,7 @@ func (f *fallback) ask(ctx context.Context, q *router.Query) (router.Decision, F
 	gen, began := f.unknown.forget.Load(), f.now()
 	d, err := f.legacy.Resolve(ctx, q)
 	if errors.Is(err, router.ErrNoRoute) {
-		f.unknown.add(key, gen)
+		f.unknown.add(asked, gen)
 	}
 	if err == nil {
 		f.known.add(key, f.known.forget.Load())
@@ -154,7 +156,7 @@ func (f *fallback) report(m Missing) {
 	}
 }
 
-// forget makes the tables be asked anew for hosts that they did not know.
+// forget makes the tables be asked anew for what they did not know.
 func (f *fallback) forget() { f.unknown.forget.Add(1) }
 
 func (f *fallback) stats() FallbackStats {

@@ -13,6 +13,7 @@ import (
 
 	"berth/router"
 	"berth/router/hostkey"
+	"berth/store"
 )
 
 var allHashed = Config{Mode: ModeRamp, Percent: 100}
@@ -99,6 +100,37 @@ func TestUnknownHostsAreRemembered(t *testing.T) {
 		time.Sleep(31 * time.Second)
 		want("later", 4)
 	})
+}
+
+// at knows one port and one path of every host.
+type at struct{ port, path string }
+
+func (a at) Resolve(_ context.Context, q *router.Query) (router.Decision, error) {
+	if q.Port != a.port || q.Path != a.path {
+		return router.Decision{}, router.ErrNoRoute
+	}
+	return router.Decision{Kind: store.RouteSite, Project: 1, Deployment: 1}, nil
+}
+
+// A pattern may answer one path or port of a host. Whoever asks for another first, and a stranger can, takes nothing from it.
+func TestUnknownPathBlanksNoOtherOfItsHost(t *testing.T) {
+	s := newSwitch(t, newFake(2), at{"8080", "/only/"}, allHashed)
+	ask := func(port, path string) Answer {
+		return s.Ask(t.Context(), &router.Query{Host: "odd.pages.localhost", Port: port, Path: path})
+	}
+	for range 2 {
+		for _, other := range [][2]string{{"8080", "/other/"}, {"", "/only/"}, {"80", "80/only/"}} {
+			if a := ask(other[0], other[1]); !errors.Is(a.Err, router.ErrNoRoute) || a.Fallback != Agreed {
+				t.Errorf("%q: %+v", other, a)
+			}
+		}
+	}
+	if n := s.Stats().Fallback.Remembered; n != 3 {
+		t.Errorf("%d remembered, want 3", n)
+	}
+	if a := ask("8080", "/only/"); a.Err != nil || a.Fallback != Answered {
+		t.Errorf("%+v", a)
+	}
 }
 
 // A host that appears in the tables while they are being asked is not remembered to be unknown.

@@ -8,8 +8,8 @@ import (
 	"berth/router/hostkey"
 )
 
-// memory remembers hosts for a while, as many as it has slots, without a lock. A host that finds no room pushes out another
-// one; what is forgotten is only asked again.
+// memory remembers hosts, or addresses of them, for a while, as many as it has slots, without a lock. One that finds no room pushes out
+// another; what is forgotten is only asked again.
 type memory struct {
 	slots  []atomic.Pointer[memorised]
 	stay   time.Duration

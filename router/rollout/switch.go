@@ -109,6 +109,7 @@ type Answer struct {
 	Decision router.Decision
 	Err      error
 	Side     Side          // that was asked first
+	Rule     Rule          // that chose it
 	Fallback Fallback      // what came of asking the tables where hashed had no route
 	Took     time.Duration // of Side alone
 }
@@ -122,7 +123,8 @@ func (s *Switch) Resolve(ctx context.Context, q *router.Query) (router.Decision,
 // Ask is Resolve for whoever wants to know who answered. It allocates nothing that the two sides do not.
 func (s *Switch) Ask(ctx context.Context, q *router.Query) Answer {
 	p := s.plan.Load()
-	a := Answer{Side: s.rule(p, q.Host).side}
+	chosen := s.rule(p, q.Host)
+	a := Answer{Side: chosen.side, Rule: chosen.rule}
 	on := &s.legacy
 	if a.Side == Hashed {
 		on = &s.hashed
@@ -151,6 +153,9 @@ func (s *Switch) rule(p *plan, h hostkey.Host) ruling {
 	}
 	return p.rule(s.site(h))
 }
+
+// Kept says whether the site's name keeps it on the tables, whatever the percentage is: it is opted out, or pinned to them.
+func (a Answer) Kept() bool { return a.Rule == ByOptOut || a.Rule == ByPin && a.Side == Legacy }
 
 // Reason says which side answers for a host, and why.
 type Reason struct {

@@ -3,6 +3,7 @@ package migration
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"berth/migrate/backfill"
@@ -106,6 +107,14 @@ func (s *Service) getFailures(_ context.Context, _ control.Principal, r *http.Re
 		return nil, err
 	}
 	class, project := r.URL.Query().Get("class"), r.URL.Query().Get("project")
+	if err := checkFailureClass(class); err != nil {
+		return nil, err
+	}
+	if project != "" && !strings.HasPrefix(project, "#") { // which is how failures without a project are listed
+		if err := s.checkProject(project); err != nil {
+			return nil, err
+		}
+	}
 	out, names := Failures{Failures: []Failure{}}, s.names()
 	for f, err := range backfill.Failures(&s.deps.Store.Reader) {
 		if err != nil {

@@ -50,7 +50,7 @@ func (s *Service) checkFinish(p *Plan) error {
 		return err
 	}
 	kept := d.Config.Kept()
-	p.check("sites on the tables", len(kept) == 0, "%d sites are kept on the tables by name: %s", len(kept), some(kept))
+	p.check("sites on the tables", len(kept) == 0, "%d sites are kept on the tables by name: %s. `berth migrate rollout set --opt-in SITE`, or --unpin SITE, ends that", len(kept), some(kept))
 	if len(kept) == 0 {
 		p.Checks[len(p.Checks)-1].Detail = "no site is kept on the tables"
 	}
@@ -59,7 +59,7 @@ func (s *Service) checkFinish(p *Plan) error {
 		return err
 	}
 	if len(sites) > 0 {
-		p.check("failures", false, "entries of %d sites have no record, and would answer no more: %s", len(sites), some(sites))
+		p.check("failures", false, "entries of %d sites have no record, and would answer no more: %s. `berth migrate failures list` shows them; `berth migrate failures skip` gives them up, `berth migrate rollout set --opt-in SITE` all of a site", len(sites), some(sites))
 	}
 	if e := s.engine.Load(); e != nil {
 		if n := e.rollout.Stats().Fallback.Answered; n > 0 {
@@ -102,11 +102,14 @@ func (s *Service) finish(ctx context.Context, f Finish, grace time.Duration, who
 	case state.Phase != migrate.Cutover:
 		return conflict("the migration is in phase %s; it can be finished in phase %s only", state.Phase, migrate.Cutover)
 	}
-	if left := grace - s.deps.Now().Sub(state.Since); left > 0 && !f.Force {
-		return conflict("the server is in phase cutover since %s; with a grace of %v it can be finished in %v. A shorter --grace, or --force, does it sooner; there is no way back",
+	if left := grace - s.deps.Now().Sub(state.Since); left > 0 { // also if it is forced: what --force is for are checks
+		return conflict("the server is in phase cutover since %s; with a grace of %v it can be finished in %v. A shorter --grace does it sooner, --force does not; there is no way back",
 			state.Since.Format(time.RFC3339), grace, left.Round(time.Second))
 	}
 	m := Move{From: migrate.Cutover, To: migrate.Retired, Why: f.Why, Force: f.Force}
+	if grace < defaultGrace {
+		m.Why += fmt.Sprintf(" (after %v in cutover, with a grace of %v instead of %v)", s.deps.Now().Sub(state.Since).Round(time.Second), grace, defaultGrace)
+	}
 	if err := s.checkMove(&m); err != nil {
 		return err
 	}

@@ -35,33 +35,33 @@ func matters(c tables.Class) bool {
 	return c != tables.NoDeployment && c != tables.Foreign && c != tables.NoProject
 }
 
-// failing lists the sites that exist and have such entries: those in the backfill's queue, and those that verify found, because the
-// queue is bounded.
+// undecided tells sites apart whose failures somebody has to decide about from those where that is done.
+type undecided struct {
+	open     map[store.ProjectNo]bool
+	accepted map[store.ProjectNo]int64 // failures that were skipped, or known when their site was opted in
+	decided  decided
+	names    *names
+}
+
+// failing lists the sites that exist and have such entries, about which nobody has decided: those in the backfill's queue, and those
+// that verify found, because the queue is bounded.
 func (s *Service) failing() (sites []string, err error) {
-	found := map[store.ProjectNo]bool{}
+	u := undecided{open: map[store.ProjectNo]bool{}, accepted: map[store.ProjectNo]int64{}, names: s.names()}
+	if u.decided, err = loadDecided(&s.deps.Store.Reader); err != nil {
+		return nil, err
+	}
 	for f, err := range backfill.Failures(&s.deps.Store.Reader) {
 		if err != nil {
 			return nil, err
 		}
 		if matters(f.Class) && f.Epoch == s.deps.Store.Epoch() {
-			found[f.Project] = true
+			u.queued(&f)
 		}
 	}
-	v, err := s.verification()
-	if err != nil {
+	if err := s.verified(&u); err != nil {
 		return nil, err
 	}
-	if v.There && v.Epoch == s.deps.Store.Epoch() {
-		for site, err := range verify.Sites(&s.deps.Store.Reader) {
-			if err != nil {
-				return nil, err
-			}
-			if site.Hosts[verify.Unconvertible]+site.Hosts[verify.Error] > 0 {
-				found[site.Project] = true
-			}
-		}
-	}
-	for no := range found {
+	for no := range u.open {
 		p, err := s.deps.Store.Project(no)
 		if errors.Is(err, store.ErrNotFound) {
 			continue
@@ -73,6 +73,43 @@ func (s *Service) failing() (sites []string, err error) {
 	}
 	slices.Sort(sites)
 	return sites, nil
+}
+
+func (u *undecided) queued(f *backfill.Failure) {
+	at, in := u.decided.OptedIn[u.names.of(f.Project)]
+	if f.Skipped || in && !f.First.After(at) {
+		u.accepted[f.Project]++
+	} else {
+		u.open[f.Project] = true
+	}
+}
+
+// verified adds what verify found that the queue does not have.
+func (s *Service) verified(u *undecided) error {
+	v, err := s.verification()
+	if err != nil || !v.There || v.Epoch != s.deps.Store.Epoch() {
+		return err
+	}
+	b, err := s.backfill.Status()
+	if err != nil {
+		return err
+	}
+	for site, err := range verify.Sites(&s.deps.Store.Reader) {
+		if err != nil {
+			return err
+		}
+		if at, in := u.decided.OptedIn[site.Name]; in && v.Done && !v.Finished.After(at) {
+			continue
+		}
+		left := site.Hosts[verify.Error]
+		if u.accepted[site.Project] == 0 || b.Overflow > 0 {
+			left += site.Hosts[verify.Unconvertible] // otherwise the queue has all of these, of equal entries one
+		}
+		if left > u.accepted[site.Project] {
+			u.open[site.Project] = true
+		}
+	}
+	return nil
 }
 
 // checkKept wants every site with failures to be known by name.

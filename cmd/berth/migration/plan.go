@@ -138,7 +138,7 @@ func (s *Service) checkTables(p *Plan) error {
 	p.check("import", complete, "the import is complete")
 	if !complete {
 		c := &p.Checks[len(p.Checks)-1]
-		c.Detail, c.Hard = "the import is not complete: run `berth migrate import` again, it goes on where it stopped", true
+		c.Detail, c.Hard = "the import is not complete: run it again as before, with its `berth migrate import --tables …` (and --nginx, --deployments if it had them); it goes on where it stopped", true
 	}
 	return nil
 }

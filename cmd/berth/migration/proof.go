@@ -83,6 +83,9 @@ func (s *Service) getDiffs(_ context.Context, _ control.Principal, r *http.Reque
 		return nil, err
 	}
 	class := r.URL.Query().Get("class")
+	if err := checkDiffClass(class); err != nil {
+		return nil, err
+	}
 	out := Diffs{Shadow: []shadow.Diff{}, Sites: []verify.Site{}}
 	for d, err := range shadow.Diffs(&s.deps.Store.Reader, "") {
 		if err != nil {

@@ -49,15 +49,27 @@ func public(err error) error {
 	case err == nil:
 		return nil
 	case isRefusal(err):
-		text := err.Error()
-		for _, prefix := range []string{migrate.ErrPhase.Error() + ": ", verify.ErrPhase.Error() + ": ", "ramp: ", "load: "} {
-			text = strings.ReplaceAll(text, prefix, "")
-		}
-		return conflict("%s", text)
+		return conflict("%s", plain(err))
 	case errors.Is(err, backfill.ErrNoFailure):
 		return refuse(http.StatusNotFound, codeNotFound, "%s", err)
 	}
 	return err
+}
+
+// plain is a refusal without what only says which package it is of. Words of the message itself, such as the name of a phase, stay.
+func plain(err error) string {
+	text := err.Error()
+	for _, sentinel := range []error{migrate.ErrPhase, verify.ErrPhase} {
+		text = strings.Replace(text, sentinel.Error()+": ", "", 1)
+	}
+	for _, sentinel := range []error{ramp.ErrConflict, ramp.ErrChanged, load.ErrConcurrent} {
+		_, without, _ := strings.Cut(sentinel.Error(), ": ")
+		text = strings.Replace(text, sentinel.Error(), without, 1)
+	}
+	for _, prefix := range []string{"ramp: ", "load: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	return text
 }
 
 // isRefusal is true of an error that says what does not go now.

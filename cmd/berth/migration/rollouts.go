@@ -10,6 +10,7 @@ import (
 
 	"berth/migrate/ramp"
 	"berth/router/rollout"
+	"berth/store"
 	"berth/store/control"
 )
 
@@ -41,6 +42,11 @@ type RolloutChange struct {
 
 // setRollout changes what there is. seen is the revision that the caller saw; nil: whichever there is.
 func (s *Service) setRollout(ctx context.Context, who, why string, seen *uint64, change func(*rollout.Config) error) (rollout.Document, error) {
+	return s.setRolloutAlso(ctx, who, why, seen, change, nil)
+}
+
+// setRolloutAlso does something else in the same batch, unless that is nil.
+func (s *Service) setRolloutAlso(ctx context.Context, who, why string, seen *uint64, change func(*rollout.Config) error, also func(*store.Tx) error) (rollout.Document, error) {
 	d, err := ramp.LoadRollout(&s.deps.Store.Reader)
 	if err != nil {
 		return d, err
@@ -56,7 +62,7 @@ func (s *Service) setRollout(ctx context.Context, who, why string, seen *uint64,
 	if err := c.Validate(); err != nil {
 		return d, bad("%v", err)
 	}
-	return ramp.SetRollout(ctx, s.deps.Store, s.deps.Now, ramp.Change{From: *seen, Config: c, Who: who, Why: why})
+	return ramp.SetRollout(ctx, s.deps.Store, s.deps.Now, ramp.Change{From: *seen, Config: c, Who: who, Why: why, Also: also})
 }
 
 func named(m map[string]rollout.Side) map[string]rollout.Side {
@@ -98,11 +104,24 @@ func (s *Service) postRollout(ctx context.Context, p control.Principal, r *http.
 	if err := checkWhy(c.Why); err != nil {
 		return nil, err
 	}
-	d, err := s.setRollout(ctx, who(p), c.Why, c.Revision, c.apply)
+	d, err := s.changeRollout(ctx, who(p), &c)
 	if err != nil {
 		return nil, err
 	}
 	return shown(d), nil
+}
+
+func (s *Service) changeRollout(ctx context.Context, who string, c *RolloutChange) (rollout.Document, error) {
+	var also func(*store.Tx) error
+	if len(c.OptOut) > 0 {
+		also = func(tx *store.Tx) error { return decide(tx, s.deps.Now(), c.OptOut) }
+	}
+	return s.setRolloutAlso(ctx, who, c.Why, c.Revision, func(to *rollout.Config) error {
+		if err := s.checkSites(c, to); err != nil {
+			return err
+		}
+		return c.apply(to)
+	}, also)
 }
 
 func (c *RolloutChange) apply(to *rollout.Config) error {

@@ -2,8 +2,10 @@ package migration
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"berth/migrate"
 	"berth/migrate/backfill"
@@ -45,7 +47,7 @@ func TestPhaseDecidesWhoAnswers(t *testing.T) {
 	}
 	w.tables(`{"project":"docs","table":{"filters":[],"v":1}}`)
 	answers("import under way", "migration.unfilled")
-	if _, err := w.move(migrate.DualWrite, true); err == nil || !strings.Contains(err.Error(), "not complete") {
+	if _, err := w.move(migrate.DualWrite, true); err == nil || !strings.Contains(err.Error(), "berth migrate import --tables") {
 		t.Errorf("dual-write before the import was complete: %v", err)
 	}
 	w.complete()
@@ -82,9 +84,15 @@ func TestPhaseDecidesWhoAnswers(t *testing.T) {
 	if err := w.svc.finish(t.Context(), Finish{Why: "over"}, defaultGrace, "ada"); err == nil || !strings.Contains(err.Error(), "24h") {
 		t.Errorf("finished without the grace: %v", err)
 	}
-	w.now = w.now.Add(defaultGrace)
-	if err := w.svc.finish(t.Context(), Finish{Why: "over"}, defaultGrace, "ada"); err != nil {
+	if err := w.svc.finish(t.Context(), Finish{Why: "over", Force: true}, defaultGrace, "ada"); err == nil || !strings.Contains(err.Error(), "24h") {
+		t.Errorf("the grace was forced: %v", err)
+	}
+	w.now = w.now.Add(time.Hour)
+	if err := w.svc.finish(t.Context(), Finish{Why: "over", Force: true}, time.Minute, "ada"); err != nil {
 		t.Fatal(err)
+	}
+	if log := w.log(); !strings.Contains(log, "(over (after 1h0m0s in cutover, with a grace of 1m0s instead of 24h0m0s))") {
+		t.Errorf("the log:\n%s", log)
 	}
 	answers("retired", "*hashed.Resolver")
 	w.until("tables deleted", func() bool { f, err := w.svc.finished(&w.s.Reader); return err == nil && !f.Ended.IsZero() })
@@ -168,6 +176,100 @@ func TestSiteWithFailuresStaysOnItsTable(t *testing.T) {
 	if log := w.log(); !strings.Contains(log, "opt-out odd") || !strings.Contains(log, "(test (forced although nothing was compared") {
 		t.Errorf("the log:\n%s", log)
 	}
+}
+
+// Once somebody has looked at the failures of a site and skipped them, or put it on the records all the same, nobody is asked again.
+func TestDecidedFailuresHoldUpNothing(t *testing.T) {
+	for name, decide := range map[string]func(t *testing.T, w *world){
+		"skipped": func(t *testing.T, w *world) {
+			if n, err := w.svc.backfill.Skip(t.Context(), "ada", "gone anyway"); n != 1 || err != nil {
+				t.Fatal(n, err)
+			}
+			w.optIn("odd")
+		},
+		"opted in": func(_ *testing.T, w *world) { w.optIn("odd") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, stop := withOddSite(t)
+			defer stop()
+			decide(t, w)
+			if m := w.mustMove(migrate.Cutover); len(m.Kept) != 0 {
+				t.Errorf("kept: %v", m.Kept)
+			}
+			w.wantSide("odd."+domain, "hashed", "phase")
+			if err := w.svc.finish(t.Context(), Finish{Why: "over"}, 0, "ada"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	t.Run("opted out again", func(t *testing.T) {
+		w, stop := withOddSite(t)
+		defer stop()
+		w.optIn("odd")
+		if _, err := w.svc.changeRollout(t.Context(), "ada", &RolloutChange{OptOut: map[string]bool{"odd": true}, Why: "no"}); err != nil {
+			t.Fatal(err)
+		}
+		if m := w.mustMove(migrate.Cutover); len(m.Kept) != 1 {
+			t.Errorf("kept: %v", m.Kept)
+		}
+		err := w.svc.finish(t.Context(), Finish{Why: "over"}, 0, "ada")
+		if err == nil || !strings.Contains(err.Error(), "rollout set --opt-in") {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("opted in before it failed", func(t *testing.T) {
+		w, stop := withOddSite(t)
+		defer stop()
+		w.now = time.Now().Add(-time.Hour)
+		w.optIn("odd")
+		if m := w.mustMove(migrate.Cutover); len(m.Kept) != 1 {
+			t.Errorf("kept: %v", m.Kept)
+		}
+	})
+	t.Run("nobody decided", func(t *testing.T) {
+		w, stop := withOddSite(t)
+		defer stop()
+		if sites, err := w.svc.failing(); len(sites) != 1 || err != nil {
+			t.Errorf("%v, %v", sites, err)
+		}
+		plan := Plan{}
+		if err := w.svc.checkFinish(&plan); err != nil || !strings.Contains(fmt.Sprint(plan.Checks), "failures skip") {
+			t.Errorf("%v, %v", plan.Checks, err)
+		}
+	})
+}
+
+func (w *world) optIn(site string) {
+	w.t.Helper()
+	if _, err := w.svc.changeRollout(w.t.Context(), "ada", &RolloutChange{OptOut: map[string]bool{site: false}, Why: "we know"}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// withOddSite is a world in phase ramp with all sites on the records but one, of which an entry cannot be converted, and verify has said so.
+func withOddSite(t *testing.T) (w *world, stop func()) {
+	w = newWorld(t)
+	w.project("docs")
+	w.project("odd")
+	stop = w.run()
+	w.tables(`{"project":"odd","table":{"filters":[{"pattern":"^(?:[a-z]+\\d+.odd.pages.localhost\\/only(?<p1>.*))$","script_hash":"nobody"}],"v":1}}`)
+	w.complete()
+	w.mustMove(migrate.DualWrite)
+	w.mustMove(migrate.Backfill)
+	w.until("backfill", func() bool { done, n, err := backfill.Finished(&w.s.Reader); return done && n == 1 && err == nil })
+	w.mustMove(migrate.Verify)
+	if err := w.svc.verify.Start(t.Context(), "ada", "test"); err != nil {
+		t.Fatal(err)
+	}
+	w.until("verify", func() bool { v, err := w.svc.verification(); return err == nil && v.Done })
+	w.now = time.Now().Add(time.Hour) // the jobs go by the machine's clock
+	if m, err := w.move(migrate.Ramp, true); err != nil || len(m.Kept) != 1 {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	if _, err := w.svc.setRollout(t.Context(), "ada", "all", nil, func(c *rollout.Config) error { c.Percent = 100; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return w, stop
 }
 
 // Of two operators the second is told what the first has done.

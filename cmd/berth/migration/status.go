@@ -36,7 +36,9 @@ type Compared struct {
 	Extra     uint64 `json:"extra"`
 	Different uint64 `json:"different"`
 	Errors    uint64 `json:"errors"`
-	Hashed    Side   `json:"hashed"` // over the same questions
+	Kept      uint64 `json:"kept"`       // apart from these: of sites that are kept on the tables by name
+	KeptDiffs uint64 `json:"kept_diffs"` // of those, the ones that differ
+	Hashed    Side   `json:"hashed"`     // over the same questions
 	Legacy    Side   `json:"legacy"`
 }
 
@@ -133,6 +135,7 @@ func (s *Service) live(st *Status) error {
 	c := e.shadow.Stats()
 	st.Compared = &Compared{
 		Sampled: c.Sampled, Dropped: c.Dropped, Agree: c.Agree, Missing: c.Missing, Extra: c.Extra, Different: c.Different, Errors: c.Errors,
+		Kept: c.Kept, KeptDiffs: c.KeptDiffs,
 		Hashed: sideOf(c.Hashed, cache.Stats{}), Legacy: sideOf(c.Legacy, cache.Stats{}),
 	}
 	return nil
