@@ -34,6 +34,13 @@ func shows(t *testing.T, rep bench.Report, words ...string) {
 	if strings.Contains(text, "NaN") {
 		t.Error(text)
 	}
+	if judged, ok := rep.(bench.Judged); ok {
+		for _, g := range judged.Goals() {
+			if v := g.Found.Median(); len(g.Found) == 0 || v != v {
+				t.Errorf("%s: %v", g.What, g.Found)
+			}
+		}
+	}
 	if err := bench.WritePage(&page, "x", "x", time.Now(), []bench.Report{rep}); err != nil || rows.Len() == 0 {
 		t.Errorf("%d bytes of rows, page: %v", rows.Len(), err)
 	}
@@ -114,7 +121,7 @@ func TestServer(t *testing.T) {
 	if len(s.Warm) != 1 || len(s.Cold) != 1 || s.Asked[memorySteps] != 100 || s.Peak == 0 || s.First[1] == 0 {
 		t.Errorf("%+v", s)
 	}
-	shows(t, rep, "resident memory, at its peak")
+	shows(t, rep, "first answer of a host")
 	c.Args = []string{"--site-cache", "1"}
 	if _, err := Server(t.Context(), c); err == nil || !strings.Contains(err.Error(), "--site-cache: want 1MiB or more") {
 		t.Errorf("a server that does not start: %v", err)
