@@ -12,5 +12,5 @@ import (
 var shotDir = flag.String("shots", "", "keep the pictures that the test takes in this directory")
 
 func TestPageInBrowser(t *testing.T) {
-	plottest.Page(plottest.Browser(t), t, "bench", page(t, everything(t)), *shotDir, 8)
+	plottest.Page(plottest.Browser(t), t, "bench", page(t, everything(t)), *shotDir, 11)
 }
