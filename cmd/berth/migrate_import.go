@@ -19,7 +19,7 @@ import (
 
 type importFlags struct {
 	tables, deployments, nginx, why string
-	offline, force                  bool
+	offline, force, replace         bool
 }
 
 // imported is what became of an import; what was not asked for is null.
@@ -49,7 +49,8 @@ host that nobody has is given to the project whose table names it; one of anothe
 of each, and of what cannot be done.
 What is wrong with one table is told and keeps no other from being loaded. The same import again changes nothing, and
 goes on where an interrupted one stopped. From its beginning on every change is written to the tables, too; what the
-server had before gets entries at the end. --offline opens the directory of --data itself, which no server may have open.`,
+server had before gets entries at the end. A mended table takes the place of the one before with --replace, as long as the phase
+is legacy; hosts that deployments have moved since stay where they are. --offline opens the directory of --data itself, which no server may have open.`,
 		func(ctx context.Context, _ []string) error {
 			if how.tables == "" && how.nginx == "" && how.deployments == "" {
 				return wrong("nothing to import: give --tables, --nginx or --deployments")
@@ -72,6 +73,7 @@ server had before gets entries at the end. --offline opens the directory of --da
 	f.StringVar(&how.nginx, "nginx", "", "main `file` of an nginx configuration")
 	f.StringVar(&how.why, "why", "tables are imported", "`text` for the log: why")
 	f.BoolVar(&how.force, "force", false, "take the import to be complete although some tables or lines were not loaded")
+	f.BoolVar(&how.replace, "replace", false, "load a table in the place of another one of its project, in phase legacy")
 	f.BoolVar(&how.offline, "offline", false, "open the directory of --data instead of asking a server")
 	return c
 }
@@ -92,10 +94,10 @@ func (a *app) importAll(ctx context.Context, how importFlags) (result *imported,
 		if err != nil {
 			return nil, err
 		}
-		return how.run(ctx, &uploader{api: api, why: how.why})
+		return how.run(ctx, &uploader{api: api, why: how.why, replace: how.replace})
 	}
 	err = server.Offline(ctx, a.server.data, a.stderr, func(o server.Opened) (err error) {
-		result, err = how.run(ctx, &offlineImport{o.Migration, load.Options{Who: "offline", Why: how.why}})
+		result, err = how.run(ctx, &offlineImport{o.Migration, load.Options{Who: "offline", Why: how.why, Replace: how.replace}})
 		return err
 	})
 	return result, err
@@ -213,6 +215,7 @@ func writeImported(w io.Writer, r *imported) {
 			{load.Replaced, "hosts served something else before, and serve what their table says now"},
 			{load.Stays, "hosts go on serving what they did, because their entries name no deployment"},
 			{load.Part, "hosts are answered by an entry for some paths only, and by Berth for the others"},
+			{load.Left, "domains are named by the tables no more, and serve their projects"},
 			{load.Claimed, "times a host was left to another project that has it"},
 			{load.Unowned, "custom hosts have no project and answer 404 until `berth domain add`"},
 			{load.NotConverted, "entries cannot be converted: their sites stay on their tables"},
@@ -220,6 +223,12 @@ func writeImported(w io.Writer, r *imported) {
 			if n := t.ByClass[c.class]; n > 0 {
 				fmt.Fprintf(w, "  %s %s [%s]\n", number(n), c.text, c.class)
 			}
+		}
+		m := &t.Meaning
+		fmt.Fprintf(w, "Of their entries %s are converted, %s need a wildcard, %s are shadowed by earlier ones, %s cannot be converted.\n",
+			number(m.Converted), number(m.NeedsWildcard), number(m.Shadowed), number(m.CannotConvert))
+		for _, line := range m.Lines() {
+			fmt.Fprintln(w, "  "+oneLine(line))
 		}
 	}
 	if n := r.Nginx; n != nil {

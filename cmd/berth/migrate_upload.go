@@ -23,11 +23,14 @@ import (
 type uploader struct {
 	api *client.Client
 	why string
+	// replace has tables take the place of others of their projects.
+	replace bool
 }
 
 func (u *uploader) post(ctx context.Context, part string, place string, body []byte, into any) error {
 	_, err := u.api.Into(ctx, client.Request{
-		Method: http.MethodPost, Path: migratePath("import", part), Query: url.Values{"why": {u.why}, "place": {place}}, Slow: true,
+		Method: http.MethodPost, Path: migratePath("import", part), Slow: true,
+		Query: url.Values{"why": {u.why}, "place": {place}, "replace": {strconv.FormatBool(u.replace)}},
 		Body: &client.Body{ContentType: "application/x-ndjson", Length: int64(len(body)), Open: func() (io.ReadCloser, error) {
 			return io.NopCloser(bytes.NewReader(body)), nil
 		}},
@@ -187,6 +190,7 @@ func (b *tableBatch) add(all, got *load.Report) {
 	all.Projects, all.Unchanged, all.Failed = all.Projects+got.Projects, all.Unchanged+got.Unchanged, all.Failed+got.Failed
 	all.Entries, all.Stored, all.Hosts = all.Entries+got.Entries, all.Stored+got.Stored, all.Hosts+got.Hosts
 	all.Wildcards, all.Domains = all.Wildcards+got.Wildcards, all.Domains+got.Domains
+	all.Meaning.Add(got.Meaning)
 	for class, n := range got.ByClass {
 		all.ByClass[class] += n
 	}

@@ -51,11 +51,12 @@ func Fill(ctx context.Context, s *store.Store, m *migrate.Machine, hosts Hosts, 
 		if err := l.inPhase(tx); err != nil {
 			return err
 		}
-		outcome, err := sumOutcomes(&tx.Reader)
+		sum, err := sumProjects(&tx.Reader)
 		if err != nil {
 			return err
 		}
-		return putState(tx, importState{Complete: true, Outcome: outcome})
+		sum.Complete = true
+		return putState(tx, sum)
 	})
 	return f.report, err
 }

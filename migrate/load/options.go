@@ -52,6 +52,7 @@ type Options struct {
 	MaxLine     int // bytes of a line of deployments; default 64 KiB
 	// Convert bounds tables. What bounds a single pattern is not for it to say: edits must understand the same ones later.
 	Convert   convert.Options
+	Replace   bool // load a table in the place of another one of its project, in phase legacy; else it is refused
 	NoDomains bool // give custom hosts to nobody: entries of those that the project does not hold are left out
 
 	Now  func() time.Time

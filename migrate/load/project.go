@@ -21,6 +21,11 @@ type job struct {
 	table   *convert.Project
 	targets *targets
 	at      progress
+
+	replacing bool                      // the first batch, which is the only one, takes the old table off
+	replaced  []dualwrite.ImportedEntry // by it
+	kept      map[string]bool           // hosts of those that have an entry of Berth's now, without those that the new table names
+	before    progress                  // of the old table
 }
 
 // item is an entry and what it means behind those before it.
@@ -59,10 +64,14 @@ func (l *loader) project(ctx context.Context, t Table) (ProjectReport, error) {
 	switch {
 	case err != nil:
 		return rep, err
+	case found && j.at.Digest != digest && !l.opts.Replace:
+		return failed(Changed, "another table of the project was loaded before; to load this one in its place: berth migrate import --replace")
+	case found && j.at.Digest != digest && max(len(filters), j.at.Next) > MaxReplaced:
+		return failed(Changed, "a table of more than %d entries cannot replace another one", MaxReplaced)
 	case found && j.at.Digest != digest:
-		return failed(Changed, "another table of the project was loaded before; change single hosts with berth domain and berth deployment")
+		j.replacing, j.before, j.at = true, j.at, progress{Digest: digest, Piece: dualwrite.Imported}
 	case found && j.at.Done:
-		rep.Unchanged = true
+		rep.Unchanged, rep.Meaning = true, j.at.Meaning
 		if j.targets, err = scanTargets(&l.store.Reader, j.project.No, 0); err == nil {
 			err = j.staying(ctx)
 		}
@@ -70,7 +79,9 @@ func (l *loader) project(ctx context.Context, t Table) (ProjectReport, error) {
 	case !found:
 		j.at = progress{Digest: digest, Piece: dualwrite.Imported}
 	}
-	return rep, j.load(ctx, filters)
+	err = j.load(ctx, filters)
+	rep.Meaning = j.at.Meaning
+	return rep, err
 }
 
 // load goes through the table in batches. Those that were stored before an interruption are understood again, as what is behind
@@ -81,8 +92,12 @@ func (j *job) load(ctx context.Context, filters []convert.Filter) error {
 	if j.targets, err = scanTargets(&j.store.Reader, j.project.No, len(filters)); err != nil {
 		return err
 	}
+	size := j.opts.Batch
+	if j.replacing {
+		size = len(filters)
+	}
 	for start := 0; ; {
-		end := min(start+j.opts.Batch, len(filters))
+		end := min(start+size, len(filters))
 		items, err := j.understand(filters[start:end])
 		if err != nil {
 			return err
@@ -133,6 +148,11 @@ func (j *job) batch(ctx context.Context, items []item, next int, last bool) erro
 		if err != nil {
 			return err
 		}
+		if j.replacing {
+			if err := j.replace(tx, p); err != nil {
+				return err
+			}
+		}
 		w, err := j.newWriter(tx, p)
 		if err != nil {
 			return err
@@ -145,8 +165,14 @@ func (j *job) batch(ctx context.Context, items []item, next int, last bool) erro
 		if err := w.flush(); err != nil {
 			return err
 		}
-		after = progress{Digest: j.at.Digest, Next: next, Piece: w.no, Done: last, Outcome: j.at.Outcome}
+		if err := j.left(tx, p); err != nil {
+			return err
+		}
+		after = progress{Digest: j.at.Digest, Next: next, Piece: w.no, Done: last, Outcome: j.at.Outcome, Meaning: j.at.Meaning}
 		after.Outcome.add(w.outcome)
+		for i := range items {
+			after.Meaning.entry(&items[i].entry)
+		}
 		return putDocument(tx, progressName(p.No), after)
 	})
 	if err == nil {
@@ -163,7 +189,11 @@ func (j *job) same(tx *store.Tx) (store.Project, error) {
 	}
 	var now progress
 	found, err := getDocument(&tx.Reader, progressName(p.No), &now)
-	if err == nil && (found && now != j.at || !found && j.at.Next > 0) {
+	was := j.at
+	if j.replacing {
+		was = j.before
+	}
+	if err == nil && (found && now != was || !found && was.Next > 0) {
 		err = fmt.Errorf("%w of project %s: one import at a time; run this one again when the other is over", ErrConcurrent, p.Name)
 	}
 	return p, err

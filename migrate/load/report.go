@@ -24,6 +24,7 @@ const (
 	Replaced     Class = "replaced"   // hosts that Berth served something else at: now they serve what the table says
 	Stays        Class = "stays"      // hosts that Berth goes on serving, because their entries answer nobody
 	Unowned      Class = "unowned"    // custom hosts without a project: they answer 404 until somebody adds them
+	Left         Class = "left"       // domains that the table before named, and this one does not
 	Part         Class = "part"       // hosts that an entry answers for some paths only; Berth answers the others
 	BadLine      Class = "line"       // a line of another file that says nothing
 )
@@ -62,6 +63,8 @@ type ProjectReport struct {
 	Wildcards int  `json:"wildcards"`
 	Domains   int  `json:"domains"` // custom hosts that were given to the project
 
+	Meaning Meaning `json:"meaning,omitzero"` // of all its entries, those that were stored before included
+
 	ByClass  map[Class]int `json:"by_class,omitempty"` // all problems
 	Problems []Problem     `json:"problems,omitempty"` // the first ones
 }
@@ -76,6 +79,7 @@ type Report struct {
 	Hosts     int           `json:"hosts"`
 	Wildcards int           `json:"wildcards"`
 	Domains   int           `json:"domains"`
+	Meaning   Meaning       `json:"meaning"`
 	ByClass   map[Class]int `json:"by_class,omitempty"`
 	// With are the reports of projects that have problems, the first ones.
 	With []ProjectReport `json:"with_problems,omitempty"`
@@ -99,6 +103,7 @@ func (r *Report) add(p ProjectReport) {
 	r.Hosts += p.Hosts
 	r.Wildcards += p.Wildcards
 	r.Domains += p.Domains
+	r.Meaning.Add(p.Meaning)
 	for class, n := range p.ByClass {
 		if r.ByClass == nil {
 			r.ByClass = map[Class]int{}

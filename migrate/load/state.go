@@ -19,6 +19,7 @@ const (
 type importState struct {
 	Complete bool    `json:"complete"`
 	Outcome  Outcome `json:"outcome,omitzero"`
+	Meaning  Meaning `json:"meaning,omitzero"`
 }
 
 // Outcome is what an import did to hosts that were served before it, and what it could not do.
@@ -46,8 +47,8 @@ func LoadOutcome(r *store.Reader) (Outcome, error) {
 	return s.Outcome, err
 }
 
-// sumOutcomes is what a complete import came to.
-func sumOutcomes(r *store.Reader) (sum Outcome, err error) {
+// sumProjects is what a complete import came to.
+func sumProjects(r *store.Reader) (sum importState, err error) {
 	for d, err := range r.Documents(projectsPrefix, "") {
 		var p progress
 		if err == nil {
@@ -56,7 +57,8 @@ func sumOutcomes(r *store.Reader) (sum Outcome, err error) {
 		if err != nil {
 			return sum, fmt.Errorf("read document %s: %w", d.Name, err)
 		}
-		sum.add(p.Outcome)
+		sum.Outcome.add(p.Outcome)
+		sum.Meaning.Add(p.Meaning)
 	}
 	return sum, nil
 }
@@ -78,7 +80,9 @@ type progress struct {
 	Piece  uint32 `json:"piece"`  // the next one's number
 	Done   bool   `json:"done"`
 
-	Outcome Outcome `json:"outcome,omitzero"` // so far
+	// What came of the entries so far.
+	Outcome Outcome `json:"outcome,omitzero"`
+	Meaning Meaning `json:"meaning,omitzero"`
 }
 
 func progressName(p store.ProjectNo) string { return fmt.Sprintf("%s%08x", projectsPrefix, uint32(p)) }

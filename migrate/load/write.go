@@ -164,6 +164,10 @@ func (w *writer) mayHave(it *item, h hostkey.Host, wildcard bool) (bool, error) 
 	if w.edited {
 		_, err := w.tx.TableHost(w.p.No, name(h, wildcard))
 		if err == nil {
+			delete(w.kept, name(h, wildcard))
+			if agrees, err := w.agrees(it, h, wildcard); agrees || err != nil {
+				return false, err
+			}
 			w.problem(Known, &it.filter, "%s has an entry of Berth's, which is newer; it is left out here", name(h, wildcard))
 			return false, nil
 		}

@@ -41,11 +41,17 @@ func (s *Service) loadOptions(who, why string) load.Options {
 	return load.Options{Domain: string(s.opts.Domain), Hasher: s.deps.Hasher, Who: who, Why: why, Now: s.deps.Now}
 }
 
-// asked reads ?why=, ?place= (what the body is called in messages) of an upload.
+// asked reads ?why=, ?place= (what the body is called in messages) and ?replace= of an upload.
 func (s *Service) asked(p control.Principal, r *http.Request) (o load.Options, place string, err error) {
 	q := r.URL.Query()
 	why := cmp.Or(q.Get("why"), "tables are imported")
-	return s.loadOptions(who(p), why), cmp.Or(q.Get("place"), "upload"), checkWhy(why)
+	o = s.loadOptions(who(p), why)
+	if v := q.Get("replace"); v != "" {
+		if o.Replace, err = strconv.ParseBool(v); err != nil {
+			return o, "", bad("?replace=%q: want true or false", v)
+		}
+	}
+	return o, cmp.Or(q.Get("place"), "upload"), checkWhy(why)
 }
 
 // postTables takes lines {"project":"docs","table":{…}}, of which each is one project's whole table.

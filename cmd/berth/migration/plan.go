@@ -69,6 +69,15 @@ func (s *Service) noteImport(p *Plan) error {
 			p.Notes = append(p.Notes, fmt.Sprintf(format, append([]any{n}, args...)...))
 		}
 	}
+	m, err := load.LoadMeaning(&s.deps.Store.Reader)
+	if err != nil {
+		return err
+	}
+	if m != (load.Meaning{}) {
+		p.Notes = append(p.Notes, fmt.Sprintf("of the entries that were imported %d are converted, %d need a wildcard, %d are shadowed by earlier ones, and %d cannot be converted",
+			m.Converted, m.NeedsWildcard, m.Shadowed, m.CannotConvert))
+		p.Notes = append(p.Notes, m.Lines()...)
+	}
 	note(o.Replaced, "%d hosts that Berth served before the import serve what their table says since, which is something else; the import's report lists them")
 	note(o.Stays, "%d hosts go on serving what Berth served before the import, because their entries name no deployment; the same import again, with --deployments, has the tables decide")
 	note(o.Part, "%d hosts are answered by an entry for some paths or ports, and by Berth for the others")

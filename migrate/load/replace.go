@@ -1,0 +1,111 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+
+	"berth/migrate"
+	"berth/migrate/dualwrite"
+	"berth/router/hostkey"
+	"berth/router/legacy"
+	"berth/store"
+)
+
+// MaxReplaced bounds the entries of a table that replaces another one, and of that: it happens in one Update.
+const MaxReplaced = 200_000
+
+// replace takes the table that was imported before off the project, so that another one can be stored in the same Update. Hosts that move
+// with production, or a branch, and serve what they do by Berth's own account keep their entries: a deployment may have moved them since the
+// first import, and an older export of the table must not take that back.
+func (j *job) replace(tx *store.Tx, p store.Project) error {
+	state, err := migrate.Load(&tx.Reader)
+	if err != nil {
+		return err
+	}
+	if state.Phase != migrate.Legacy {
+		return fmt.Errorf("%w: a table can be replaced in phase %s, and it is %s: revert first", migrate.ErrPhase, migrate.Legacy, state.Phase)
+	}
+	e := j.editor(tx, p.No)
+	old, err := e.DropImported()
+	if err != nil {
+		return err
+	}
+	if err := tx.DeleteDocuments(staysOf(p.No)); err != nil {
+		return err
+	}
+	j.replaced, j.kept = old, map[string]bool{}
+	for _, x := range old {
+		d, err := legacy.Target(&tx.Reader, x.ScriptHash)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if !x.Wildcard && legacy.IsOwnHost(j.opts.Domain, p.Name, x.Host, [4]byte(d.UUID[:4])) {
+			continue
+		}
+		was, err := servesNow(tx, j.opts.Domain, p, x.Host, x.Wildcard)
+		if err != nil {
+			return err
+		}
+		if was != d.No {
+			continue
+		}
+		if err := e.Set(x.Host, x.Wildcard, x.ScriptHash); err != nil {
+			return err
+		}
+		j.kept[name(x.Host, x.Wildcard)] = true
+	}
+	// Until Fill has gone through them again, hosts that Berth serves and the new table does not name have no entries.
+	return errors.Join(e.Flush(), putState(tx, importState{}))
+}
+
+// left reports the custom hosts that the replaced table named and this one does not: they are the project's domains, and stay that.
+func (j *job) left(tx *store.Tx, p store.Project) error {
+	for _, x := range j.replaced {
+		if _, own := legacy.Own(j.opts.Domain, x.Host); own {
+			continue
+		}
+		host := name(x.Host, x.Wildcard)
+		named, err := j.named(tx, p, x.Host, x.Wildcard)
+		if err != nil {
+			return err
+		}
+		if named && !j.kept[host] {
+			continue
+		}
+		if o, err := tx.HostOwner(host); err != nil || o.Project != p.No {
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+			continue
+		}
+		j.problem(Left, nil, "%s is not in the table any more, and still a domain of the project, which it serves; if it is not to: berth domain delete %[1]s --project %s", host, p.Name)
+	}
+	return nil
+}
+
+// named reports whether the table has an entry that names a host, of whatever sort.
+func (j *job) named(tx *store.Tx, p store.Project, h hostkey.Host, wildcard bool) (bool, error) {
+	for _, n := range []string{name(h, wildcard), dualwrite.BuriedName(h, wildcard), dualwrite.PartName(h, wildcard)} {
+		_, err := tx.TableHost(p.No, n)
+		if err == nil || !errors.Is(err, store.ErrNotFound) {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+// agrees reports whether the entry that Berth has for a host leads where the table's does.
+func (w *writer) agrees(it *item, h hostkey.Host, wildcard bool) (bool, error) {
+	hash, ok, err := w.editor(w.tx, w.p.No).Get(h, wildcard)
+	if err != nil || !ok || it.target.no == 0 {
+		return false, err
+	}
+	d, err := legacy.Target(&w.tx.Reader, hash)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && d.No == it.target.no, err
+}
