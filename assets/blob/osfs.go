@@ -24,8 +24,8 @@ const (
 const listChunk = 512
 
 // osFS is the disk. Names are looked up from the open directory: of a deployment's many small files, the system would otherwise spend
-// more on the way to each than on the file. For the same reason what is written goes without os.File, which is made for files
-// that live longer.
+// more on the way to each than on the file. For the same reason what is written, or read once, goes without os.File, which is made
+// for files that live longer.
 type osFS struct {
 	root string
 	dir  *os.File // never closed but with o itself: another file would come under its number, and a late look-up into that
@@ -134,13 +134,7 @@ func (t *osTemp) Sync() error {
 	return t.fs.at("sync", t.name, func(int) error { return unix.Fsync(t.fd) })
 }
 
-// Close is not tried again: on Linux an interrupted one has closed the file.
-func (t *osTemp) Close() error {
-	if err := unix.Close(t.fd); err != nil && err != unix.EINTR {
-		return &fs.PathError{Op: "close", Path: t.fs.path(t.name), Err: err}
-	}
-	return nil
-}
+func (t *osTemp) Close() error { return closeFile(t.fs, t.name, t.fd) }
 
 func (o *osFS) open(name string) (readFile, fileInfo, error) {
 	var fd int
@@ -151,12 +145,49 @@ func (o *osFS) open(name string) (readFile, fileInfo, error) {
 	if err != nil {
 		return nil, fileInfo{}, err
 	}
-	f := os.NewFile(uintptr(fd), o.path(name))
+	f := &osRead{fs: o, name: name, fd: fd}
 	var st unix.Stat_t
 	if err := o.at("stat", name, func(int) error { return unix.Fstat(fd, &st) }); err != nil {
 		return nil, fileInfo{}, errors.Join(err, f.Close())
 	}
 	return f, infoOf(&st), nil
+}
+
+// osRead is a file that is read once, and closed by whoever opened it.
+type osRead struct {
+	fs   *osFS
+	name string
+	fd   int
+}
+
+func (r *osRead) ReadAt(p []byte, off int64) (read int, err error) {
+	for read < len(p) && err == nil {
+		err = r.fs.at("read", r.name, func(int) error {
+			n, err := unix.Pread(r.fd, p[read:], off+int64(read))
+			read += max(n, 0)
+			if n == 0 && err == nil {
+				return io.EOF
+			}
+			return err
+		})
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.EOF // io.ReaderAt has it bare
+	}
+	return read, err
+}
+
+func (r *osRead) Close() error { return closeFile(r.fs, r.name, r.fd) }
+
+// keep is the file for who has it open for long. It must not be used itself any more.
+func (r *osRead) keep() *os.File { return os.NewFile(uintptr(r.fd), r.fs.path(r.name)) }
+
+// closeFile is not tried again: on Linux an interrupted one has closed the file.
+func closeFile(o *osFS, name string, fd int) error {
+	if err := unix.Close(fd); err != nil && err != unix.EINTR {
+		return &fs.PathError{Op: "close", Path: o.path(name), Err: err}
+	}
+	return nil
 }
 
 func (o *osFS) stat(name string) (fileInfo, error) {

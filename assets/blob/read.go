@@ -12,6 +12,18 @@ import (
 
 // Open opens a blob for reading. If size is not negative and the stored size is another, the answer is ErrCorrupt.
 func (d *Dir) Open(g manifest.Digest, size int64) (File, error) {
+	f, n, err := d.openSound(g, size)
+	if err != nil {
+		return nil, err
+	}
+	if disk, ok := f.(*osRead); ok {
+		return osFile{disk.keep(), n}, nil
+	}
+	return anyFile{f, n}, nil
+}
+
+// openSound opens a blob that is not known to be damaged, and is of the size.
+func (d *Dir) openSound(g manifest.Digest, size int64) (readFile, int64, error) {
 	// Asked before the file is opened: afterwards the mark may be gone and the file still the old one.
 	damaged := d.damaged.has(g)
 	f, n, err := d.open(g)
@@ -22,12 +34,9 @@ func (d *Dir) Open(g manifest.Digest, size int64) (File, error) {
 		err = errors.Join(fmt.Errorf("%w: %d bytes, want %d", ErrCorrupt, n, size), f.Close())
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open blob %s: %w", label(g), err)
+		return nil, 0, fmt.Errorf("open blob %s: %w", label(g), err)
 	}
-	if disk, ok := f.(*os.File); ok {
-		return osFile{disk, n}, nil
-	}
-	return anyFile{f, n}, nil
+	return f, n, nil
 }
 
 // osFile is an open blob on disk. It does not embed the *os.File: a File has no position.
@@ -116,12 +125,12 @@ func notFound(err error) error {
 
 // ReadAll returns the bytes of a blob. It checks the size as Open does, not the content.
 func (d *Dir) ReadAll(g manifest.Digest, size int64) ([]byte, error) {
-	f, err := d.Open(g, size)
+	f, size, err := d.openSound(g, size)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close() // read only: nothing to lose
-	b := make([]byte, f.Size())
+	b := make([]byte, size)
 	if n, err := f.ReadAt(b, 0); n < len(b) {
 		if errors.Is(err, io.EOF) {
 			err = fmt.Errorf("%w: %d bytes, want %d", ErrCorrupt, n, len(b))

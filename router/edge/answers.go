@@ -93,6 +93,9 @@ func (s *Server) keep(x *exchange, ctx *fasthttp.RequestCtx) {
 	if p := s.answers.get(k); p != nil {
 		return
 	}
+	if !s.answers.cache.Worth(k) {
+		return
+	}
 	p := x.prepare(&ctx.Response.Header)
 	if p == nil {
 		return

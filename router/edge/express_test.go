@@ -314,3 +314,29 @@ func TestProductionMovesUnderPreparedAnswers(t *testing.T) {
 	close(stop)
 	readers.Wait()
 }
+
+// Caches that hold a fraction of what is asked for keep what is asked for often, and every answer is right, kept or not.
+func TestPreparedAnswersCachesTooSmall(t *testing.T) {
+	w, dir := diskWorld(t)
+	site, requests := files{"/hot.bin": strings.Repeat("hot", 300)}, []string(nil)
+	for i := range 400 {
+		name := fmt.Sprintf("/f%d.bin", i)
+		site[name] = strings.Repeat(fmt.Sprintf("%d ", i), 300)
+		if i%4 == 0 {
+			requests = append(requests, get("a.example", "/hot.bin"))
+		}
+		requests = append(requests, get("a.example", name))
+	}
+	w.add("a.example", compileSite(t, dir, site))
+	fast, plain := twins(t, w, Options{BodyCache: 64 << 10, AnswerCache: 64 << 10})
+	compareTwins(t, fast, plain, thrice(requests))
+	before := fast.Stats()
+	compareTwins(t, fast, plain, requests)
+	after := fast.Stats()
+	if n := after.Prepared - before.Prepared; n < 100 {
+		t.Errorf("%d of the answers had been prepared: a hundred requests are for one file", n)
+	}
+	if n := after.Answers.Evicted - before.Answers.Evicted; n > 100 {
+		t.Errorf("%d answers made room for files that are asked for once", n)
+	}
+}

@@ -28,6 +28,7 @@ type bodies struct {
 // bodyCache is what is needed of a *cache.Cache.
 type bodyCache interface {
 	Get(g manifest.Digest) ([]byte, bool)
+	Worth(g manifest.Digest) bool
 	Load(ctx context.Context, g manifest.Digest, fill func(context.Context) ([]byte, error)) ([]byte, error)
 	Stats() cache.Stats
 }
@@ -50,12 +51,21 @@ func (b *bodies) get(ctx context.Context, g manifest.Digest, size int64) ([]byte
 	if data, ok := b.cache.Get(g); ok && int64(len(data)) == size {
 		return data, nil
 	}
+	if !b.cache.Worth(g) {
+		data, err := b.blobs.ReadAll(g, size)
+		return whole(data, err, g, size)
+	}
 	return b.load(ctx, g, size)
 }
 
 // load is apart from get so that its closure costs a hit nothing.
 func (b *bodies) load(ctx context.Context, g manifest.Digest, size int64) ([]byte, error) {
 	data, err := b.cache.Load(ctx, g, func(context.Context) ([]byte, error) { return b.blobs.ReadAll(g, size) })
+	return whole(data, err, g, size)
+}
+
+// whole is what was read of a blob, unless it is not of its size.
+func whole(data []byte, err error, g manifest.Digest, size int64) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read blob %v: %w", g, err)
 	}

@@ -8,6 +8,7 @@ package cache
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 )
 
 // Options configures a Cache.
@@ -35,6 +36,7 @@ type Options[K comparable, V any] struct {
 type Cache[K comparable, V any] struct {
 	o    Options[K, V]
 	hits striped
+	seen atomic.Pointer[seen] // for Worth, from when something had to leave for the first time
 
 	// mu guards all below: what stays, what is being filled, and every change of the tables. It is never held
 	// while a fill, Weight or Aside runs.

@@ -74,6 +74,9 @@ func (c *Cache[K, V]) finish(h uint64, k K, f *flight[V], e *entry[K, V], in *se
 			var evicted uint64
 			evicted, kept = in.add(h, e)
 			c.counts.evicted += evicted
+			if evicted > 0 && c.seen.Load() == nil {
+				c.seen.Store(newSeen(2 * in.lru.Len()))
+			}
 		}
 	}
 	if e != nil && !kept && c.o.Released != nil {
