@@ -207,3 +207,15 @@ func TestStrideReachesAll(t *testing.T) {
 		}
 	}
 }
+
+// A turn goes on where the one before ended, so that many short ones ask for every host.
+func TestOrderGoesOn(t *testing.T) {
+	hosts := []string{"a", "b", "c", "d", "e", "f", "g"}
+	all := newRequests(Job{Path: "/", Hosts: hosts, Headers: Bare})
+	for asked := range int64(20) {
+		part := newRequests(Job{Path: "/", Hosts: hosts, Headers: Bare, Asked: asked})
+		if want, got := string(all.next()), string(part.next()); got != want {
+			t.Errorf("behind %d requests: %q, want %q", asked, got, want)
+		}
+	}
+}

@@ -78,7 +78,7 @@ type requests struct {
 const manyHosts = 5000
 
 func newRequests(j Job) requests {
-	r := requests{hosts: j.Hosts, step: stride(len(j.Hosts)), pieces: strings.Split(j.Headers.template(j.Path), "HOST")}
+	r := requests{hosts: j.Hosts, at: j.start(), step: stride(len(j.Hosts)), pieces: strings.Split(j.Headers.template(j.Path), "HOST")}
 	if len(j.Hosts) <= manyHosts {
 		for _, h := range j.Hosts {
 			r.made = append(r.made, []byte(j.Headers.Request(j.Path, h)))

@@ -41,6 +41,7 @@ type Job struct {
 	Addr    string
 	Path    string
 	Hosts   []string // asked for in an order that looks random, each as often as the others
+	Asked   int64    // requests that were sent before: this job goes on in the order behind them
 	Headers Headers
 	Conns   int
 	For     time.Duration
@@ -75,7 +76,8 @@ func (w *Wrk) Run(ctx context.Context, j Job) (Result, error) {
 	// wrk takes whole seconds.
 	seconds := max(1, int((j.For+time.Second/2)/time.Second))
 	cmd := exec.Command("wrk", "-t", "1", "-c", strconv.Itoa(j.Conns), "-d", strconv.Itoa(seconds)+"s", "--timeout", "10s", "-s", w.file("wrk.lua"), "http://"+j.Addr+j.Path)
-	cmd.Env = append(os.Environ(), "BERTH_BENCH_REQUEST="+w.file("request"), "BERTH_BENCH_HOSTS="+w.file("hosts"), "BERTH_BENCH_STEP="+strconv.Itoa(stride(len(j.Hosts))))
+	cmd.Env = append(os.Environ(), "BERTH_BENCH_REQUEST="+w.file("request"), "BERTH_BENCH_HOSTS="+w.file("hosts"),
+		"BERTH_BENCH_STEP="+strconv.Itoa(stride(len(j.Hosts))), "BERTH_BENCH_AT="+strconv.Itoa(j.start()))
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	p, err := machine.Start(cmd, w.at)
@@ -94,6 +96,12 @@ func (w *Wrk) Run(ctx context.Context, j Job) (Result, error) {
 	r.Used = p.Used()
 	r.Worked = r.Used
 	return r, ctx.Err()
+}
+
+// start is the host behind which the order goes on.
+func (j Job) start() int {
+	n := int64(max(1, len(j.Hosts)))
+	return int(j.Asked % n * int64(stride(int(n))) % n)
 }
 
 // stride is a step through n things that reaches all of them, and does not go from one to its neighbour.

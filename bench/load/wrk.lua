@@ -22,7 +22,7 @@ function init(args)
     n = n + 1
     names[n] = name
   end
-  at = math.random(n) - 1
+  at = tonumber(os.getenv("BERTH_BENCH_AT"))
   step = tonumber(os.getenv("BERTH_BENCH_STEP"))
   if n <= 5000 then
     requests = {}

@@ -35,6 +35,7 @@ const (
 	sliceHits  = 20_000 // questions of one measurement
 	sliceReads = 2_000
 	dropReads  = 400
+	fillReads  = 100_000 // after which it has all that it has room for
 	leadReads  = 3_000   // after which the store's cache has what leads to records
 	smallCache = 8 << 20 // of the store, to hold little more
 )
@@ -149,6 +150,12 @@ func (r *lookupRun) prepare(ctx context.Context) error {
 		return err
 	}
 	r.RouteBytes = float64(du.Routes) / float64(r.LookupSize.Hosts)
+	// The store's cache takes memory from the system until it is full.
+	for range fillReads {
+		if _, err := r.data.Store.LookupRoute(r.keys(1)[0]); err != nil {
+			return err
+		}
+	}
 	for range hotHosts {
 		r.hot = append(r.hot, authority(r.corpus.Host(r.rng.IntN(r.LookupSize.Deployments))))
 	}

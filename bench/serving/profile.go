@@ -62,13 +62,21 @@ func Profile(ctx context.Context, c Config, dir string) (rep *ProfileReport, err
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", cmp.title(), err)
 		}
-		p, err := c.profile(ctx, env, sides[0], sc, filepath.Join(dir, shortName(sc.file)+".pprof"))
+		p, err := c.profile(ctx, env, sides[0], sc, filepath.Join(dir, sc.profileName()))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", cmp.title(), err)
 		}
 		rep.Compared, rep.Profiles = append(rep.Compared, cmp), append(rep.Profiles, p)
 	}
 	return rep, nil
+}
+
+func (sc scenario) profileName() string {
+	name := shortName(sc.file) + ".pprof"
+	if sc.name == uniformHosts {
+		name = uniformHosts + "-" + name
+	}
+	return name
 }
 
 func (c Config) profile(ctx context.Context, env *environment, s *side, sc scenario, file string) (p Profiled, err error) {

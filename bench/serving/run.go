@@ -15,6 +15,9 @@ func Run(ctx context.Context, c Config) (rep *Report, err error) {
 	if c, err = c.withDefaults(); err != nil {
 		return nil, err
 	}
+	if c.Uniform && c.BerthArgs == nil {
+		c.BerthArgs = roomy
+	}
 	env, cleanup, err := c.prepare(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the sites: %w", err)

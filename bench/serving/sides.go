@@ -30,6 +30,7 @@ type side struct {
 	mostHosts int
 	running   *peers.Server
 	size      int
+	asked     int64 // requests that it was sent, so that the next turn goes on with other hosts
 }
 
 // sides are those that can be measured here, and what is to be said of the others.

@@ -85,7 +85,7 @@ func (c Config) turn(ctx context.Context, env *environment, s *side, sc scenario
 	over, end := context.WithCancel(ctx)
 	defer end()
 	go func() { watched <- c.watch(over, env, s.running.Pid, before, &sl) }()
-	job := load.Job{Addr: s.running.Addr, Path: sc.file.Name, Hosts: sc.hosts, Headers: sc.headers, Conns: c.Conns, For: c.Slot, Spin: !env.cores.Shared()}
+	job := load.Job{Addr: s.running.Addr, Path: sc.file.Name, Hosts: sc.hosts, Asked: s.asked, Headers: sc.headers, Conns: c.Conns, For: c.Slot, Spin: !env.cores.Shared()}
 	r, err := env.generator(sc.load).Run(ctx, job)
 	end()
 	if err := errors.Join(err, <-watched); err != nil {
@@ -95,6 +95,7 @@ func (c Config) turn(ctx context.Context, env *environment, s *side, sc scenario
 	if err != nil {
 		return sl, fmt.Errorf("%s: %w", s.name, err)
 	}
+	s.asked += r.Requests
 	sl.Result, sl.CPU = r, after.Since(before)
 	if env.cores.Shared() {
 		sl.Others -= r.Used.Seconds() / r.Took.Seconds()

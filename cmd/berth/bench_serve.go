@@ -24,7 +24,7 @@ that the kernel charges the server for a request. Turns in which others had the 
 func servingFlags(f *pflag.FlagSet, c *serving.Config, sides, rounds, conns string) {
 	f.StringVar(&c.Berth, "berth", "", "`file` of the program to measure; default this one")
 	f.StringVar(&c.Other, "other", "", "`file` of another build, measured beside it as berth-other")
-	f.StringArrayVar(&c.BerthArgs, "serve-flag", nil, "one more `flag` for berth serve, such as --serve-flag=--body-cache=1GiB (repeatable)")
+	f.StringArrayVar(&c.BerthArgs, "serve-flag", nil, "one more `flag` for berth serve, such as --serve-flag=--body-cache=1GiB (repeatable); for all sites alike default --memory=1536MiB --answer-cache=640MiB")
 	f.StringVar(&c.Data, "keep", "", "`directory` to keep the sites in, for the next run; default a temporary one")
 	f.IntVar(&c.Sites.Sites, "sites", 200_000, "sites with files of their own, lines of nginx's map")
 	f.IntVar(&c.Sites.Hot, "hot", 200, "sites among them that the load asks for")
@@ -109,6 +109,7 @@ func benchProfileFlags(a *app, f *pflag.FlagSet) func(context.Context) (bench.Re
 	c, dir := serving.Config{}, ""
 	servingFlags(f, &c, "berth and epoll, always", "5", "64")
 	f.StringSliceVar(&c.Files, "files", nil, fmt.Sprintf("files to ask for, of %s; default all", strings.Join(serving.FileNames(), ", ")))
+	f.BoolVar(&c.Uniform, "uniform", false, "ask for all sites alike, too")
 	f.StringVar(&dir, "profiles", "bin/profiles", "`directory` to write the profiles to")
 	return func(ctx context.Context) (bench.Report, error) {
 		return serving.Profile(ctx, a.complete(c), dir)

@@ -22,7 +22,7 @@ const (
 	keyFilterShare = 11
 
 	// processBytes are those that the garbage collector knows nothing of: the program's own pages, mostly.
-	processBytes = 40 << 20
+	processBytes = 64 << 20
 	minMemory    = 128 << 20
 )
 

@@ -11,10 +11,10 @@ func TestSharesOfMemory(t *testing.T) {
 		change               func(*Settings)
 		limit, whenMigrating int64
 	}{
-		"nothing said":           {func(*Settings) {}, 472 * mib, 472*mib + 288*mib},
-		"more memory":            {func(s *Settings) { s.Memory = 2048 * mib }, 2008 * mib, 2008*mib + 288*mib},
-		"a cache below":          {func(s *Settings) { s.SiteCache = 8 * mib }, 472 * mib, 472*mib + 288*mib},
-		"another for the tables": {func(s *Settings) { s.LegacyCache = 8 * mib }, 472 * mib, 472*mib + 9*mib},
+		"nothing said":           {func(*Settings) {}, 448 * mib, 448*mib + 288*mib},
+		"more memory":            {func(s *Settings) { s.Memory = 2048 * mib }, 1984 * mib, 1984*mib + 288*mib},
+		"a cache below":          {func(s *Settings) { s.SiteCache = 8 * mib }, 448 * mib, 448*mib + 288*mib},
+		"another for the tables": {func(s *Settings) { s.LegacyCache = 8 * mib }, 448 * mib, 448*mib + 9*mib},
 	} {
 		s := Defaults()
 		c.change(&s)
