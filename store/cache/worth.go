@@ -9,7 +9,7 @@ import (
 type seen []atomic.Uint32
 
 // minSeen is how many places there are at least.
-const minSeen = 1024
+const minSeen = 64
 
 func newSeen(entries int) *seen {
 	s := make(seen, max(minSeen, 1<<bits.Len(uint(entries))))
