@@ -107,7 +107,7 @@ func (r *Report) Notes() []string {
 	}
 	if len(r.Config.BerthArgs) > 0 {
 		notes = append(notes, fmt.Sprintf("Berth runs with %s: what others keep of 200,000 sites in the kernel's page cache, without a bound, it keeps in memory of its own. Within the 512 MiB "+
-			"that it takes unless told otherwise it has the answers of some 17,000 such files, and opens and reads the others at each request, which takes about twice what nginx takes for one.",
+			"that it takes unless told otherwise it has the answers of some 17,000 such files, and opens and reads the others at each request, which took two to three times what nginx takes when it was last measured.",
 			strings.Join(r.Config.BerthArgs, " ")))
 	}
 	if r.Cores.Shared() {
