@@ -54,6 +54,8 @@ type Kind struct {
 	Total bench.Sample // the steps together
 	Steps []Step
 	Fresh bench.Sample // Total of the first requests of the process
+	Bare  bench.Sample // the bytes of the manifest read from the disk, and nothing else done
+	Bytes int64        // of that manifest
 }
 
 // Step is a part of the work.

@@ -23,6 +23,9 @@ func checkReport(t *testing.T, r *Report, byHTTP int) {
 	var kinds []string
 	for _, k := range r.Kinds {
 		kinds = append(kinds, k.Kind)
+		if len(k.Bare) != 2 || k.Bytes < 1 {
+			t.Errorf("%s: %d bare reads of %d bytes", k.Kind, len(k.Bare), k.Bytes)
+		}
 		if len(k.Total) != 2 || len(k.Fresh) != filled || len(k.HTTP) != byHTTP {
 			t.Errorf("%s: %d by steps, %d fresh, %d by HTTP", k.Kind, len(k.Total), len(k.Fresh), len(k.HTTP))
 		}
@@ -39,7 +42,7 @@ func checkReport(t *testing.T, r *Report, byHTTP int) {
 	if got := strings.Join(kinds, " "); got != "plain coded rules" {
 		t.Errorf("kinds %q", got)
 	}
-	if want := 3 * (2 + byHTTP); len(r.Rows()) != want || len(r.Figures()) != 1 {
+	if want := 3 * (2 + 2 + byHTTP); len(r.Rows()) != want || len(r.Figures()) != 1 {
 		t.Errorf("%d rows, %d figures, want %d rows", len(r.Rows()), len(r.Figures()), want)
 	}
 }

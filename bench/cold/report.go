@@ -29,6 +29,7 @@ func (r *Report) String() string {
 	for i, step := range r.Kinds[0].Steps {
 		row("  "+step.Name, func(k *Kind) bench.Sample { return k.Steps[i].Took })
 	}
+	row("the manifest's bytes, read and nothing more", func(k *Kind) bench.Sample { return k.Bare })
 	row("steps together, first requests of a process", func(k *Kind) bench.Sample { return k.Fresh })
 	b.WriteString(s.String())
 	return b.String()
@@ -47,6 +48,9 @@ func (r *Report) Rows() (rows []bench.Row) {
 		name := fmt.Sprintf("Cold/hosts=%d/files=%d/kind=%s", r.Hosts, r.Files, k.Kind)
 		for i := range k.Total {
 			rows = append(rows, bench.Measured(name+"/by=steps", 1, bench.In(k.Total[i]*1e9, "ns/op")))
+		}
+		for _, v := range k.Bare {
+			rows = append(rows, bench.Measured(name+"/by=bare-read", 1, bench.In(v*1e9, "ns/op"), bench.In(float64(k.Bytes), "bytes")))
 		}
 		for _, v := range k.HTTP {
 			rows = append(rows, bench.Measured(name+"/by=http", 1, bench.In(v*1e9, "ns/op")))
