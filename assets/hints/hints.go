@@ -101,13 +101,14 @@ func foreign(name []byte) bool { return string(name) == "svg" || string(name) ==
 
 func (d *document) open(selfClosing bool) {
 	name, more := d.tok.TagName()
+	if selfClosing && d.foreign > 0 {
+		d.tok.NextIsNotRawText() // <title/> is empty in an image; elsewhere the slash means nothing
+	}
 	switch {
 	case foreign(name):
 		if !selfClosing {
 			d.foreign++
 		}
-	case selfClosing && d.foreign > 0:
-		d.tok.NextIsNotRawText() // <title/> is empty in an image; elsewhere the slash means nothing
 	case more && string(name) == "base":
 		d.takeBase()
 	case more && string(name) == "link":

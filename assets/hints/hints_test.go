@@ -95,6 +95,7 @@ func TestStructure(t *testing.T) {
 		{"template", "<template>" + a + "</template>" + b, links("/a", "/b")},
 		{"an attribute's value", `<p title='` + a + `'>` + b, links("/b")},
 		{"empty title of an image", "<svg><title/></svg>" + a, links("/a")},
+		{"link of an image that ends itself", `<svg><link rel=preload href=/a /></svg><math><link rel=preload href=/b /></math>`, links("/a", "/b")},
 		{"title of an image", "<svg><title>" + a + "</title></svg>" + b, links("/b")},
 		{"a slash does not end a title", "<svg/><title/>" + a + "</title>" + b, links("/b")},
 		{"tag without an end", a + `<link rel=preload href=/b`, links("/a")},
