@@ -31,6 +31,9 @@ func parseTo(token string) (to string, kind destKind, ok bool) {
 	}
 	if rest := strings.TrimLeft(token, "/"); len(token)-len(rest) >= 2 {
 		host, after := cutAuthority(rest)
+		if DotSegment([]byte(host)) > 0 { // "//../x", which the original resolves: no host has that name
+			return "/" + strings.TrimLeft(normalReference("/"+rest), "/"), local, true
+		}
 		if after = normalReference(after); len(rest) == len(host) || rest[len(host)] == '?' || rest[len(host)] == '#' {
 			after = after[1:] // the slash comes when the destination is resolved
 		}
@@ -88,7 +91,7 @@ func newDestination(to string, kind destKind, names []string) (d destination, ok
 		}
 	}
 	path, query, fragment := splitReference(rest)
-	if path == "" {
+	if path == "" && !d.hostEndsInPath() {
 		path = "/"
 	}
 	if strings.Contains(path, `\`) { // of http and https it is a slash
@@ -102,6 +105,11 @@ func newDestination(to string, kind destKind, names []string) (d destination, ok
 	d.fragment = newTemplate(fragment, names)
 	d.constant = d.host == nil && d.path.constant() && d.query.constant() && d.fragment.constant()
 	return d, true
+}
+
+// hostEndsInPath reports a host whose last placeholder may bring a path of its own.
+func (d *destination) hostEndsInPath() bool {
+	return len(d.host) > 0 && d.host[len(d.host)-1].capture >= 0
 }
 
 // sample is t with something for each placeholder that could stand in a host name.

@@ -13,17 +13,24 @@ type answer struct {
 
 func (a *answer) room() int { return maxExpanded - (len(a.out) - a.start) }
 
+// rewrite appends the path of the resolved destination.
+func (a *answer) rewrite() bool {
+	_, path, ok := a.authority()
+	if !ok {
+		return false
+	}
+	a.out = append(a.out, path...)
+	return a.pathFrom(a.start, a.dest.kind == local)
+}
+
 // location appends the resolved destination.
 func (a *answer) location() bool {
 	if a.dest.kind == local {
-		return a.path(true) && a.rest()
+		return a.pathFrom(a.start, true) && a.rest()
 	}
-	at, path := a.dest.at, ""
-	if a.dest.host != nil {
-		var ok bool
-		if at, path, ok = a.authority(); !ok {
-			return false
-		}
+	at, path, ok := a.authority()
+	if !ok {
+		return false
 	}
 	mine := "http"
 	if a.req.Scheme == "https" {
@@ -52,8 +59,11 @@ func (a *answer) location() bool {
 
 // authority replaces the placeholders of a host and parses the result. What a placeholder holds is a name or the end
 // of one, so that it cannot turn what is written behind it into something else: only a placeholder that ends the host
-// may go on with a path.
+// may go on with a path, and there the slash of an empty path comes only now.
 func (a *answer) authority() (at authority, path string, ok bool) {
+	if a.dest.host == nil {
+		return a.dest.at, "", true
+	}
 	mark := len(a.out)
 	defer func() { a.out = a.out[:mark] }()
 	for i, p := range a.dest.host {
@@ -68,6 +78,9 @@ func (a *answer) authority() (at authority, path string, ok bool) {
 			}
 		}
 		a.out = append(a.out, text...)
+	}
+	if path == "" && a.dest.path == nil {
+		path = "/"
 	}
 	at, ok = parseAuthority(string(a.out[mark:]))
 	return at, path, ok
@@ -84,11 +97,8 @@ func (a *answer) remote(scheme string, at authority, path string) bool {
 	return a.pathFrom(begin, false)
 }
 
-// path appends the destination's path. One of this site must not begin with two slashes: for a client that would be
-// another host.
-func (a *answer) path(ofSite bool) bool { return a.pathFrom(len(a.out), ofSite) }
-
-// pathFrom goes on with a path that begins at out[begin:].
+// pathFrom appends the destination's path to what is out[begin:]. A path of this site must not begin with two slashes:
+// for a client that would be another host.
 func (a *answer) pathFrom(begin int, ofSite bool) bool {
 	var ok bool
 	if a.out, ok = a.dest.path.expand(a.out, &a.captures, inPath, a.room()); !ok {

@@ -87,7 +87,7 @@ func (r *Redirects) Answer(dst []byte, n int, req *Request) (out []byte, ok bool
 		}
 	}
 	if rule.Status == 200 {
-		ok = a.path(rule.dest.kind == local)
+		ok = a.rewrite()
 	} else {
 		ok = a.location()
 	}
