@@ -40,6 +40,7 @@ func TestHeaderProblems(t *testing.T) {
 		{"no fields", "/a\n/b\n X: 1\n/c", 1, []string{"1 no-headers", "4 no-headers"}},
 		{"before any path", "X: 1\nx\n", 0, []string{"1 header-before-path", "2 expected-path"}},
 		{"detach with a colon", "/a\n ! X: 1\n Y: 1", 1, []string{"2 name-has-space"}},
+		{"byte order mark and CRLF", "\ufeff/a\r\n\tX: 1\r\n ! Y\r\n\r\n# c\r\n/b\r\n Z: \u00a02\r\n W:\r\n", 2, []string{"8 no-value"}},
 		{"nothing", "\ufeff\r\n\r\n", 0, nil},
 	} {
 		h, report := ParseHeaders(c.file, Options{})

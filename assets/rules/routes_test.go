@@ -68,6 +68,32 @@ func TestRoutesLimits(t *testing.T) {
 	}
 }
 
+// Files that nobody wrote by hand take time in proportion to their size, and a problem does not repeat them.
+func TestRoutesBigFiles(t *testing.T) {
+	const head, tail = `{"version":1,"include":["/*"`, `],"exclude":[]}`
+	for name, c := range map[string]struct {
+		file string
+		want Kind
+	}{
+		"a million rules":    {head + strings.Repeat(",\n\"/a\"", 1_000_000) + tail, TooManyRules},
+		"one rule of 10 MB":  {head + `,"/` + strings.Repeat("a", 10_000_000) + `"` + tail, RuleTooLong},
+		"one line of 10 MB":  {strings.Repeat("a", 10_000_000), InvalidJSONSpec},
+		"a million brackets": {head + "," + strings.Repeat("[", 1_000_000), InvalidJSONSpec},
+		"10 MB of NUL":       {strings.Repeat("\x00", 10_000_000), InvalidJSONSpec},
+		"10 MB of 0xff":      {strings.Repeat("\xff", 10_000_000), InvalidJSONSpec},
+		"10 MB of CRLF":      {strings.Repeat("\r\n", 5_000_000), InvalidJSONSpec},
+	} {
+		r, report := ParseRoutes(c.file, Options{})
+		if r != nil || len(report.Problems) != 1 || report.Problems[0].Kind != c.want || len(report.Problems[0].String()) > 1000 {
+			t.Errorf("%s: %v", name, report)
+		}
+	}
+	file := strings.ReplaceAll(head+tail, ",", ",\r\n") + strings.Repeat("\r\n", 5_000_000)
+	if r, report := ParseRoutes(file, Options{}); r == nil {
+		t.Errorf("10 MB of CRLF behind what counts: %v", report)
+	}
+}
+
 func TestRoutesMatch(t *testing.T) {
 	r, report := ParseRoutes(`{"version":1,"include":["/api/*","/exact","/pre*","/*.js","/m/*/x/*"],"exclude":["/api/static/*","/preface"]}`, Options{})
 	if r == nil {
