@@ -130,6 +130,7 @@ func (d *document) takeBase() {
 			}
 			var ok bool
 			d.base, ok = parseReference(string(value))
+			d.base = d.base.normal()
 			d.found.Based = ok && d.base != (reference{})
 			return
 		}

@@ -111,6 +111,9 @@ func (base reference) resolve(href string) (string, bool) {
 		return verbatim(strings.TrimFunc(href, isSpace)), true
 	}
 	r, ok := parseReference(href)
+	if scheme, _, _ := strings.Cut(base.origin, "//"); scheme != "" && strings.HasPrefix(r.origin, "//") {
+		r, ok = parseReference(scheme + strings.TrimLeftFunc(href, func(r rune) bool { return r <= ' ' }))
+	}
 	if !ok {
 		return "", false
 	}
@@ -130,6 +133,14 @@ func (base reference) resolve(href string) (string, bool) {
 		}
 	}
 	return r.origin + r.cleanPath() + r.query + r.hash, true
+}
+
+// normal is the base without dot segments: "/a/.." is the directory "/", and nothing is resolved against "/a/".
+func (base reference) normal() reference {
+	if base.path != "" {
+		base.path = base.cleanPath()
+	}
+	return base
 }
 
 // cleanPath is the path without dot segments, written so that it is read as a path.
