@@ -32,7 +32,7 @@ const (
 	unknownEach = 10  // for each known host
 	floodBatch  = 200 // known hosts of one measurement
 	floodRounds = 60
-	floodWarm   = 3 // of them warm up
+	floodWarm   = 3      // of them warm up
 	neighbours  = 20_000 // known hosts that are asked for beside the hot set
 )
 

@@ -39,7 +39,7 @@ const (
 )
 
 // Burst sends a steady load at random moments, ten times as much from one moment to the next for ten seconds, by ten times as many
-// connections, and the steady load again. The burst is three quarters of what Berth can answer on this machine.
+// connections, and the steady load again. The burst is three quarters of what Berth can answer on this machine by so many connections.
 func Burst(ctx context.Context, c Config) (rep *BurstReport, err error) {
 	c.Rounds = or(c.Rounds, 3)
 	if len(c.Sides) == 0 {
@@ -81,6 +81,8 @@ func Burst(ctx context.Context, c Config) (rep *BurstReport, err error) {
 
 // paceBurst warms the servers up and finds out how much the first can answer.
 func (c Config) paceBurst(ctx context.Context, env *environment, sides []*side, sc scenario, rep *BurstReport) error {
+	full := c
+	full.Conns = 10 * c.Conns // those of the burst: more connections cost a server more for each request
 	for i, s := range sides {
 		if err := s.ready(ctx, sc.file.Size); err != nil {
 			return err
@@ -94,13 +96,13 @@ func (c Config) paceBurst(ctx context.Context, env *environment, sides []*side, 
 		}
 		var rates bench.Sample
 		for range 3 {
-			sl, err := c.slot(ctx, env, s, sc)
+			sl, err := full.slot(ctx, env, s, sc)
 			if err != nil {
 				return err
 			}
 			rates = append(rates, sl.Rate())
 		}
-		rep.Burst = load.Phase{Rate: margin * rates.Median(), Conns: 10 * c.Conns, For: burstFor}
+		rep.Burst = load.Phase{Rate: margin * rates.Median(), Conns: full.Conns, For: burstFor}
 		rep.Steady = load.Phase{Rate: rep.Burst.Rate / 10, Conns: c.Conns, For: calm}
 	}
 	return nil
