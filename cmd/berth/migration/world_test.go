@@ -19,6 +19,7 @@ import (
 	"berth/router"
 	"berth/router/hashed"
 	"berth/router/hostkey"
+	"berth/router/legacy"
 	"berth/store"
 	"berth/store/control"
 )
@@ -61,7 +62,7 @@ func (w *world) open() {
 		w.t.Fatal(err)
 	}
 	w.svc, err = New(Deps{Store: w.s, Hasher: hasher, Hashed: w.hashed, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return w.now }},
-		Options{Domain: domain, Datacentre: "fra"})
+		Options{Domain: domain, Datacentre: "fra", LegacyParse: legacy.Once})
 	if err != nil {
 		w.t.Fatal(err)
 	}
