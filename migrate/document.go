@@ -38,12 +38,16 @@ const documentVersion = 1
 
 // Control is what operators say to a job: it holds at once, and across restarts.
 type Control struct {
-	Version int       `json:"v"`
-	Paused  bool      `json:"paused"`
-	Rate    *float64  `json:"rate,omitempty"` // entries a second, 0: no limit; nil: as the server was started
-	Who     string    `json:"who"`            // paused it, or let it go on
-	Why     string    `json:"why"`
-	Since   time.Time `json:"since"`
+	Version int      `json:"v"`
+	Paused  bool     `json:"paused"`
+	Rate    *float64 `json:"rate,omitempty"` // entries a second, 0: no limit; nil: as the server was started
+	// The job gives way when a commit of the store takes longer, or the edge's p99 is above it. 0: never; nil: as the server was started.
+	YieldCommit *time.Duration `json:"yield_commit_ns,omitempty"`
+	YieldP99    *time.Duration `json:"yield_p99_ns,omitempty"`
+
+	Who   string    `json:"who"` // paused it, or let it go on
+	Why   string    `json:"why"`
+	Since time.Time `json:"since"`
 }
 
 // FormVersion is the version of its form.
@@ -55,6 +59,11 @@ func (c Control) RateOr(started float64) float64 {
 		return *c.Rate
 	}
 	return started
+}
+
+// YieldOr are the bounds of YieldCommit and YieldP99 that hold for a job that was started with others; 0: it never gives way.
+func (c Control) YieldOr(commit, p99 time.Duration) (time.Duration, time.Duration) {
+	return boundOr(c.YieldCommit, commit), boundOr(c.YieldP99, p99)
 }
 
 // LoadControl reads what was said to a job; nothing yet is the zero value.

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -20,10 +21,20 @@ type Entry struct {
 
 const logPrefix = "log/"
 
-// AppendLog writes a line in the Update whose change it tells of; of two lines in one Update the last one stays.
+// AppendLog writes a line in the Update whose change it tells of. An Update may have several, which keep their order.
 func AppendLog(tx *store.Tx, now time.Time, who, what, why string) error {
 	e := Entry{Revision: tx.Revision(), Time: now.UTC(), Who: who, What: what, Why: why}
-	return put(tx, fmt.Sprintf("%s%016x", logPrefix, uint64(e.Revision)), e)
+	name := fmt.Sprintf("%s%016x", logPrefix, uint64(e.Revision))
+	for n, at := 1, name; ; n++ {
+		_, err := tx.Document(at)
+		if errors.Is(err, store.ErrNotFound) {
+			return put(tx, at, e)
+		}
+		if err != nil {
+			return fmt.Errorf("append to the migration's log: %w", err)
+		}
+		at = fmt.Sprintf("%s.%02x", name, n)
+	}
 }
 
 // Log yields the lines, oldest first.

@@ -71,6 +71,12 @@ func (m *Machine) Begin(tx *store.Tx, who, why string) error {
 // Move goes one phase forward, or back to any earlier one, in one batch: the state, the line of the log, and the epoch that
 // dual-write begins. from is the phase that the caller believes in: two operators at once are told of each other.
 func (m *Machine) Move(ctx context.Context, from, to Phase, who, why string) (State, error) {
+	return m.MoveWith(ctx, from, to, who, why, nil)
+}
+
+// MoveWith is Move with more in the same batch: what the phase is entered with, and must not be there without it, nor it without that. also
+// sees the state as it was before, and nothing happens if it fails. nil is for nothing.
+func (m *Machine) MoveWith(ctx context.Context, from, to Phase, who, why string, also func(*store.Tx) error) (State, error) {
 	var entered State
 	_, err := m.store.Update(ctx, func(tx *store.Tx) error {
 		s, err := Load(&tx.Reader)
@@ -82,6 +88,11 @@ func (m *Machine) Move(ctx context.Context, from, to Phase, who, why string) (St
 		}
 		if err := s.Phase.check(to); err != nil {
 			return fmt.Errorf("%w: %w", ErrPhase, err)
+		}
+		if also != nil {
+			if err := also(tx); err != nil {
+				return err
+			}
 		}
 		if err := m.enter(tx, s, to, who, why); err != nil {
 			return err

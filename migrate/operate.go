@@ -3,7 +3,6 @@ package migrate
 import (
 	"context"
 	"fmt"
-	"math"
 	"time"
 
 	"berth/store"
@@ -32,14 +31,6 @@ func (o *Operator) Pause(ctx context.Context, who, why string) error {
 // Resume undoes Pause.
 func (o *Operator) Resume(ctx context.Context, who, why string) error {
 	return o.control(ctx, who, o.spoken+" resumed", why, func(c *Control) { c.Paused = false })
-}
-
-// SetRate changes the rate, entries a second; 0 is no limit.
-func (o *Operator) SetRate(ctx context.Context, rate float64, who, why string) error {
-	if rate < 0 || math.IsNaN(rate) || math.IsInf(rate, 0) {
-		return fmt.Errorf("%s: rate %v: want entries a second, or 0 for no limit", o.spoken, rate)
-	}
-	return o.control(ctx, who, fmt.Sprintf("%s rate %v", o.spoken, rate), why, func(c *Control) { c.Rate = &rate })
 }
 
 func (o *Operator) control(ctx context.Context, who, what, why string, change func(*Control)) error {

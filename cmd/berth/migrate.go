@@ -108,13 +108,15 @@ func writePlan(w io.Writer, p migration.Plan) {
 type moveFlags struct {
 	to, why string
 	force   bool
+	pace    paceFlags
 }
 
 func newMigrateStart(a *app) *cobra.Command {
 	var how moveFlags
-	c := a.withServer(a.verb("start", nil, "Enter the next phase", "Refuses while something speaks against it; `berth migrate plan` says what.",
+	c := a.withServer(a.verb("start", nil, "Enter the next phase", `Refuses while something speaks against it; `+"`berth migrate plan`"+` says what. --rate, --yield-commit and --yield-p99
+are for the phase in which the backfill begins; berth migrate rate changes them later.`,
 		func(ctx context.Context, _ []string) error {
-			return a.move(ctx, how, func(s *migration.Status) (migrate.Phase, error) {
+			return a.move(ctx, &how, func(s *migration.Status) (migrate.Phase, error) {
 				switch {
 				case how.to != "":
 					return migrate.ParsePhase(how.to)
@@ -126,6 +128,8 @@ func newMigrateStart(a *app) *cobra.Command {
 		}))
 	c.Flags().StringVar(&how.to, "to", "", "`phase` to enter; the next one is the only that can be")
 	c.Flags().BoolVar(&how.force, "force", false, "although a check says no")
+	how.pace.addRate(c)
+	how.pace.addYield(c)
 	whyFlag(c, &how.why)
 	return c
 }
@@ -134,7 +138,7 @@ func newMigrateRevert(a *app) *cobra.Command {
 	var how moveFlags
 	c := a.withServer(a.verb("revert", nil, "Go back to an earlier phase", "Takes effect at once, on every host. Nothing is lost: the tables are written in every phase but the last.",
 		func(ctx context.Context, _ []string) error {
-			return a.move(ctx, how, func(s *migration.Status) (migrate.Phase, error) {
+			return a.move(ctx, &how, func(s *migration.Status) (migrate.Phase, error) {
 				if how.to != "" {
 					to, err := migrate.ParsePhase(how.to)
 					if err == nil && !to.Before(s.Phase) {
@@ -160,7 +164,11 @@ func before(p migrate.Phase) (migrate.Phase, error) {
 	return "", fmt.Errorf("there is nothing to go back to from phase %s", p)
 }
 
-func (a *app) move(ctx context.Context, how moveFlags, to func(*migration.Status) (migrate.Phase, error)) error {
+func (a *app) move(ctx context.Context, how *moveFlags, to func(*migration.Status) (migrate.Phase, error)) error {
+	tuning, err := how.pace.tuning()
+	if err != nil {
+		return err
+	}
 	raw, err := a.getMigrate(ctx, nil)
 	if err != nil {
 		return err
@@ -170,7 +178,11 @@ func (a *app) move(ctx context.Context, how moveFlags, to func(*migration.Status
 	if err != nil {
 		return wrong("--to: %w", err)
 	}
-	raw, err = a.postMigrate(ctx, migration.Move{From: now.Phase, To: target, Why: how.why, Force: how.force}, "phase")
+	if !tuning.IsZero() && target != migrate.Backfill {
+		return wrong("--rate, --yield-commit and --yield-p99 are for entering phase %s, and this is for %s; berth migrate rate changes them at any time", migrate.Backfill, target)
+	}
+	m := migration.Move{From: now.Phase, To: target, Why: how.why, Force: how.force, Pace: migration.PaceOf(tuning)}
+	raw, err = a.postMigrate(ctx, m, "phase")
 	if err != nil {
 		return err
 	}

@@ -29,14 +29,29 @@ func newMigrateResume(a *app) *cobra.Command {
 }
 
 func newMigrateRate(a *app) *cobra.Command {
-	c := a.backfillVerb("rate", []string{"N"}, "Bound the backfill to N entries a second, at once; 0 for no bound", func(q *migration.Backfill, args []string) error {
-		n, err := strconv.ParseFloat(args[0], 64)
-		if err != nil || n < 0 || math.IsNaN(n) || math.IsInf(n, 0) {
-			return wrong(noRate, args[0])
+	var pace paceFlags
+	c := a.backfillVerb("rate", []string{"[N]"}, "Bound the backfill to N entries a second, at once; 0 for no bound. Or say what it gives way to", func(q *migration.Backfill, args []string) error {
+		tuning, err := pace.tuning()
+		if err != nil {
+			return err
 		}
-		q.Rate = &n
+		if len(args) > 0 {
+			n, err := strconv.ParseFloat(args[0], 64)
+			if err != nil || n < 0 || math.IsNaN(n) || math.IsInf(n, 0) {
+				return wrong(noRate, args[0])
+			}
+			tuning.Rate = &n
+		}
+		if tuning.IsZero() {
+			return wrong("nothing to change: give N, --yield-commit or --yield-p99")
+		}
+		if q.Job == "verify" && tuning.YieldCommit != nil {
+			return wrong("--yield-commit is for the backfill: a comparison hardly writes")
+		}
+		q.Pace = migration.PaceOf(tuning)
 		return nil
 	})
+	pace.addYield(c)
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { // a number below 0 looks like a flag
 		if _, text, ok := strings.Cut(err.Error(), " in -"); ok && strings.ContainsAny(text[:min(1, len(text))], "0123456789.") {
 			err = fmt.Errorf(noRate, "-"+text)

@@ -20,6 +20,7 @@ import (
 type importFlags struct {
 	tables, deployments, nginx, why string
 	offline, force, replace         bool
+	maxReplaced                     int
 }
 
 // imported is what became of an import; what was not asked for is null.
@@ -55,6 +56,9 @@ is legacy; hosts that deployments have moved since stay where they are. --offlin
 			if how.tables == "" && how.nginx == "" && how.deployments == "" {
 				return wrong("nothing to import: give --tables, --nginx or --deployments")
 			}
+			if how.maxReplaced < 1 || how.maxReplaced > load.MostReplaced {
+				return wrong("--max-replaced %d: want 1 to %d entries", how.maxReplaced, load.MostReplaced)
+			}
 			result, err := a.importAll(ctx, how)
 			if err != nil {
 				return fmt.Errorf("migrate import: %w", err)
@@ -74,6 +78,7 @@ is legacy; hosts that deployments have moved since stay where they are. --offlin
 	f.StringVar(&how.why, "why", "tables are imported", "`text` for the log: why")
 	f.BoolVar(&how.force, "force", false, "take the import to be complete although some tables or lines were not loaded")
 	f.BoolVar(&how.replace, "replace", false, "load a table in the place of another one of its project, in phase legacy")
+	f.IntVar(&how.maxReplaced, "max-replaced", load.DefaultReplaced, "`entries` of a table that --replace loads, and of the one before, at most: all of them are one batch, which others wait for")
 	f.BoolVar(&how.offline, "offline", false, "open the directory of --data instead of asking a server")
 	return c
 }
@@ -94,10 +99,10 @@ func (a *app) importAll(ctx context.Context, how importFlags) (result *imported,
 		if err != nil {
 			return nil, err
 		}
-		return how.run(ctx, &uploader{api: api, why: how.why, replace: how.replace})
+		return how.run(ctx, &uploader{api: api, why: how.why, replace: how.replace, maxReplaced: how.maxReplaced})
 	}
 	err = server.Offline(ctx, a.server.data, a.stderr, func(o server.Opened) (err error) {
-		result, err = how.run(ctx, &offlineImport{o.Migration, load.Options{Who: "offline", Why: how.why, Replace: how.replace}})
+		result, err = how.run(ctx, &offlineImport{o.Migration, load.Options{Who: "offline", Why: how.why, Replace: how.replace, MaxReplaced: how.maxReplaced}})
 		return err
 	})
 	return result, err

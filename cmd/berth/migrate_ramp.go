@@ -17,7 +17,7 @@ import (
 
 type rampFlags struct {
 	steps             []string
-	soak              string
+	soak, floor       string
 	diff, errors, p99 string
 	shadow            float64
 	samples           uint64
@@ -68,6 +68,7 @@ if a step was taken back.`,
 	f.StringVar(&how.diff, "max-diff", "0", "`share` of answers that may differ, such as 0.01%")
 	f.StringVar(&how.errors, "max-error-increase", "0.1%", "`share` of errors of hashed over that of legacy")
 	f.StringVar(&how.p99, "max-p99-increase", "10%", "`share` by which hashed's p99 may be over legacy's")
+	f.StringVar(&how.floor, "p99-floor", "1ms", "p99 of hashed, as a `time`, that is no breach whatever legacy's is; 0 for none")
 	f.Uint64Var(&how.samples, "min-samples", 1000, "compared requests, and answers of hashed, without which no step is good")
 	f.Var(share{&how.shadow}, "shadow", "share of the requests that both sides are asked from now on; 0% leaves it as it is")
 	f.BoolVar(&how.detach, "detach", false, "do not wait for the end")
@@ -90,6 +91,11 @@ func (f *rampFlags) request() (migration.Run, error) {
 		faults = append(faults, fmt.Errorf("--soak: %w", err))
 	}
 	q.Soak = soak.String()
+	floor, err := time.ParseDuration(f.floor)
+	if err != nil || floor < 0 {
+		faults = append(faults, fmt.Errorf("--p99-floor %q: want a time such as 1ms, or 0 for none", f.floor))
+	}
+	q.P99Floor = floor.String()
 	if f.samples == 0 {
 		faults = append(faults, errors.New("--min-samples 0: silence is not health; want 1 or more"))
 	}

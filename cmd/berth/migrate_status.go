@@ -165,6 +165,7 @@ func backfillRows(b *backfill.Status) [][2]string {
 	if b.Commit > 0 {
 		rows = append(rows, [2]string{"  commit", b.Commit.Round(10 * time.Microsecond).String()})
 	}
+	rows = append(rows, [2]string{"  gives way", fmt.Sprintf("to commits %s, to the edge's p99 %s", above(b.YieldCommit), above(b.YieldP99))})
 	failures := "none"
 	if len(b.Failures) > 0 {
 		var parts []string
@@ -174,6 +175,13 @@ func backfillRows(b *backfill.Status) [][2]string {
 		failures = strings.Join(parts, ", ")
 	}
 	return append(rows, [2]string{"  failures", failures})
+}
+
+func above(d time.Duration) string {
+	if d == 0 {
+		return "never"
+	}
+	return "above " + d.String()
 }
 
 const barWidth = 24

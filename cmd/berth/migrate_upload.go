@@ -23,14 +23,15 @@ import (
 type uploader struct {
 	api *client.Client
 	why string
-	// replace has tables take the place of others of their projects.
-	replace bool
+	// replace has tables take the place of others of their projects, as far as neither has more entries than maxReplaced.
+	replace     bool
+	maxReplaced int
 }
 
 func (u *uploader) post(ctx context.Context, part string, place string, body []byte, into any) error {
 	_, err := u.api.Into(ctx, client.Request{
 		Method: http.MethodPost, Path: migratePath("import", part), Slow: true,
-		Query: url.Values{"why": {u.why}, "place": {place}, "replace": {strconv.FormatBool(u.replace)}},
+		Query: url.Values{"why": {u.why}, "place": {place}, "replace": {strconv.FormatBool(u.replace)}, "max_replaced": {strconv.Itoa(u.maxReplaced)}},
 		Body: &client.Body{ContentType: "application/x-ndjson", Length: int64(len(body)), Open: func() (io.ReadCloser, error) {
 			return io.NopCloser(bytes.NewReader(body)), nil
 		}},

@@ -89,6 +89,9 @@ func verifyLine(v *migration.Verification) string {
 	case v.Waits != "":
 		state = "waits: " + v.Waits
 	}
+	if v.Finished.IsZero() && v.Limit > 0 {
+		state += fmt.Sprintf(", at most %v entries/s", v.Limit)
+	}
 	return fmt.Sprintf("%s; %s entries of %s projects, %s records; %s", state, number(v.Entries), number(v.Projects), number(v.Records), classes(v.Hosts))
 }
 

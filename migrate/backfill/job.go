@@ -134,7 +134,7 @@ func (j *Job) turn(ctx context.Context) (time.Duration, error) {
 	return j.retryDue(ctx, s)
 }
 
-// situation reads the documents, and follows the rate that they say.
+// situation reads the documents, and follows the rate and the bounds that they say.
 func (j *Job) situation() (situation, error) {
 	snap := j.deps.Store.Snapshot()
 	defer snap.Close()
@@ -145,6 +145,7 @@ func (j *Job) situation() (situation, error) {
 	if rate := s.control.RateOr(j.opts.Rate); rate != j.limiter.Rate() {
 		j.limiter.SetRate(rate)
 	}
+	j.yielder.SetMost(s.control.YieldOr(j.opts.MaxCommit, j.opts.MaxP99))
 	return s, nil
 }
 

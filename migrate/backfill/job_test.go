@@ -156,6 +156,27 @@ func TestYields(t *testing.T) {
 	await(t, w.Store, "the end", j.does(t, Done))
 }
 
+// Bounds that an operator sets hold at once, while the job waits for the old ones, and in a job that is started later.
+func TestYieldBoundsChange(t *testing.T) {
+	w := plain(t, vfs.NewMem(), 4*dualwrite.MaxFilters, migrate.Backfill)
+	slow := Deps{Clock: &held{free: make(chan struct{})}, P99: func() time.Duration { return time.Second }}
+	j := newJob(t, w, slow, Options{ChunkEntries: 1})
+	stop := running(t, j)
+	await(t, w.Store, "giving way", j.does(t, Yielding))
+	if st := status(t, j); st.YieldCommit != 250*time.Millisecond || st.YieldP99 != 100*time.Millisecond || st.Done != 0 {
+		t.Errorf("%+v", st)
+	}
+	more := 2 * time.Second
+	if err := j.Tune(t.Context(), migrate.Tuning{YieldP99: &more}, "anna", "it bears it"); err != nil {
+		t.Fatal(err)
+	}
+	await(t, w.Store, "the end", j.does(t, Done)) // the clock of held stands still: no wait is over
+	stop()
+	if st := status(t, newJob(t, w, Deps{}, Options{})); st.YieldCommit != 250*time.Millisecond || st.YieldP99 != more {
+		t.Errorf("after a restart: %+v", st)
+	}
+}
+
 // held is fast, but its waits do not end before it is free.
 type held struct {
 	fast

@@ -27,7 +27,7 @@ type Options struct {
 	// ChunkEntries is how many entries share an Update, unless one piece has more; default 2,048. Other writers wait for as
 	// long as writing them takes.
 	ChunkEntries int
-	// MaxCommit and MaxP99 are above what the job gives way; defaults 250 ms and 100 ms; negative: never.
+	// MaxCommit and MaxP99 are above what the job gives way, until an operator says otherwise; defaults 250 ms and 100 ms; negative: never.
 	MaxCommit, MaxP99 time.Duration
 	// MaxFailures bounds the queue of what failed; default 10,000. What is beyond is counted, and found again by Restart.
 	MaxFailures int

@@ -218,6 +218,9 @@ func (j *Job) hold(ctx context.Context, epoch store.Epoch) error {
 			return err
 		}
 		wait := j.limiter.Wait()
+		if j.yielder.Why() == "" { // an operator has set other bounds meanwhile
+			until = time.Time{}
+		}
 		state, why := Copying, ""
 		if left := until.Sub(j.deps.Clock.Now()); !until.IsZero() && left > wait {
 			wait, state, why = left, Yielding, j.yielder.Why()

@@ -25,20 +25,24 @@ const (
 
 // Status is how far the job is.
 type Status struct {
-	Phase    migrate.Phase        `json:"phase"`
-	Epoch    store.Epoch          `json:"epoch"`
-	Activity Activity             `json:"activity"`
-	Why      string               `json:"why,omitempty"`
-	Total    int64                `json:"total"`   // entries
-	Done     int64                `json:"done"`    // of them
-	Written  int64                `json:"written"` // records
-	Present  int64                `json:"present"` // hosts that had one
-	Rate     float64              `json:"rate"`    // entries a second, of late
-	Limit    float64              `json:"limit"`   // 0: none
-	ETA      time.Duration        `json:"eta"`     // 0: not known, or done
-	Started  time.Time            `json:"started,omitzero"`
-	Finished time.Time            `json:"finished,omitzero"`
-	Commit   time.Duration        `json:"commit"` // latency, of late
+	Phase    migrate.Phase `json:"phase"`
+	Epoch    store.Epoch   `json:"epoch"`
+	Activity Activity      `json:"activity"`
+	Why      string        `json:"why,omitempty"`
+	Total    int64         `json:"total"`   // entries
+	Done     int64         `json:"done"`    // of them
+	Written  int64         `json:"written"` // records
+	Present  int64         `json:"present"` // hosts that had one
+	Rate     float64       `json:"rate"`    // entries a second, of late
+	Limit    float64       `json:"limit"`   // 0: none
+	ETA      time.Duration `json:"eta"`     // 0: not known, or done
+	Started  time.Time     `json:"started,omitzero"`
+	Finished time.Time     `json:"finished,omitzero"`
+	Commit   time.Duration `json:"commit"` // latency, of late
+	// The job gives way when Commit, or the edge's p99, is above these; 0: never.
+	YieldCommit time.Duration `json:"yield_commit"`
+	YieldP99    time.Duration `json:"yield_p99"`
+
 	Failures map[tables.Class]int `json:"failures"`
 	Queued   int                  `json:"queued"`
 	Overflow int                  `json:"overflow"` // failures for which the queue had no room
@@ -54,6 +58,7 @@ func (j *Job) Status() (Status, error) {
 	st := Status{Phase: s.state.Phase, Epoch: s.state.Epoch, Total: max(p.Total, p.Done), Done: p.Done, Written: p.Written, Present: p.Present,
 		Limit: j.limiter.Rate(), Started: p.Started, Finished: p.Finished, Commit: j.commits.Value(),
 		Failures: p.Failures, Queued: p.Queued, Overflow: p.Overflow}
+	st.YieldCommit, st.YieldP99 = s.control.YieldOr(j.opts.MaxCommit, j.opts.MaxP99)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	st.Activity, st.Why = j.live.state, j.live.why

@@ -51,9 +51,11 @@ type Options struct {
 	MaxProblems int // that are kept of one project; default 20
 	MaxLine     int // bytes of a line of deployments; default 64 KiB
 	// Convert bounds tables. What bounds a single pattern is not for it to say: edits must understand the same ones later.
-	Convert   convert.Options
-	Replace   bool // load a table in the place of another one of its project, in phase legacy; else it is refused
-	NoDomains bool // give custom hosts to nobody: entries of those that the project does not hold are left out
+	Convert convert.Options
+	Replace bool // load a table in the place of another one of its project, in phase legacy; else it is refused
+	// MaxReplaced bounds the entries of a table that replaces another one, and of that one; default DefaultReplaced, at most MostReplaced.
+	MaxReplaced int
+	NoDomains   bool // give custom hosts to nobody: entries of those that the project does not hold are left out
 
 	Now  func() time.Time
 	Rand io.Reader
@@ -74,11 +76,14 @@ func (o *Options) prepare() error {
 		name string
 		n    *int
 		def  int
-	}{{"Batch", &o.Batch, 4096}, {"MaxProblems", &o.MaxProblems, 20}, {"MaxLine", &o.MaxLine, 64 << 10}} {
+	}{{"Batch", &o.Batch, 4096}, {"MaxProblems", &o.MaxProblems, 20}, {"MaxLine", &o.MaxLine, 64 << 10}, {"MaxReplaced", &o.MaxReplaced, DefaultReplaced}} {
 		if *n.n < 0 {
 			faults = append(faults, fmt.Errorf("load: %s is %d: must be 0 (for %d) or more", n.name, *n.n, n.def))
 		}
 		*n.n = cmp.Or(*n.n, n.def)
+	}
+	if o.MaxReplaced > MostReplaced {
+		faults = append(faults, fmt.Errorf("load: MaxReplaced is %d: must be at most %d", o.MaxReplaced, MostReplaced))
 	}
 	if o.Now == nil {
 		o.Now = time.Now

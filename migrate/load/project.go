@@ -66,8 +66,9 @@ func (l *loader) project(ctx context.Context, t Table) (ProjectReport, error) {
 		return rep, err
 	case found && j.at.Digest != digest && !l.opts.Replace:
 		return failed(Changed, "another table of the project was loaded before; to load this one in its place: berth migrate import --replace")
-	case found && j.at.Digest != digest && max(len(filters), j.at.Next) > MaxReplaced:
-		return failed(Changed, "a table of more than %d entries cannot replace another one", MaxReplaced)
+	case found && j.at.Digest != digest && max(len(filters), j.at.Next) > l.opts.MaxReplaced:
+		return failed(Changed, "the table has %d entries, and the one before %d; more than %d are not replaced in one batch, which others wait for: berth migrate import --max-replaced N",
+			len(filters), j.at.Next, l.opts.MaxReplaced)
 	case found && j.at.Digest != digest:
 		j.replacing, j.before, j.at = true, j.at, progress{Digest: digest, Piece: dualwrite.Imported}
 	case found && j.at.Done:

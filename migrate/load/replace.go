@@ -11,8 +11,11 @@ import (
 	"berth/store"
 )
 
-// MaxReplaced bounds the entries of a table that replaces another one, and of that: it happens in one Update.
-const MaxReplaced = 200_000
+// Bounds of Options.MaxReplaced. Replacing happens in one Update, which other writers wait for, and which is in memory as a whole.
+const (
+	DefaultReplaced = 200_000
+	MostReplaced    = 1_000_000 // which is the most that a table may have
+)
 
 // replace takes the table that was imported before off the project, so that another one can be stored in the same Update. Hosts that move
 // with production, or a branch, and serve what they do by Berth's own account keep their entries: a deployment may have moved them since the

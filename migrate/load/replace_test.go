@@ -83,7 +83,12 @@ func TestReplaceTable(t *testing.T) {
 	if w.revision() != revision {
 		t.Error("a table that was refused changed something")
 	}
-	r = w.load(mended, Options{Replace: true})
+	r = w.load(mended, Options{Replace: true, MaxReplaced: 6})
+	wantProblem(t, r, "changed", "the table has 4 entries, and the one before 7; more than 6 are not replaced in one batch", "--max-replaced")
+	if w.revision() != revision {
+		t.Error("a table that was too large changed something")
+	}
+	r = w.load(mended, Options{Replace: true, MaxReplaced: 7})
 	wantProblem(t, r, "known", "docs.pages.localhost has an entry of Berth's")
 	wantProblem(t, r, "left", "old.example.com is not in the table any more", "berth domain delete old.example.com --project docs")
 	wantProblem(t, r, "left", "live.example.com is not in the table any more")

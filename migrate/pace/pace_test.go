@@ -121,6 +121,29 @@ func TestYielder(t *testing.T) {
 	}
 }
 
+// Another bound holds at once, also for a job that gives way to the old one; the same one again is no news.
+func TestYielderBounds(t *testing.T) {
+	y := NewYielder(Signal{Name: "a commit", Most: time.Millisecond, Value: func() time.Duration { return time.Second }})
+	y.Next()
+	before := y.Next()
+	y.SetMost(time.Millisecond)
+	if y.Why() == "" || y.Next() <= before {
+		t.Error("the same bound again began anew")
+	}
+	y.SetMost(time.Minute)
+	if y.Why() != "" || y.Next() != 0 {
+		t.Errorf("gives way to the old bound: %q", y.Why())
+	}
+	y.SetMost(0)
+	if y.Next() != 0 {
+		t.Error("never is not never")
+	}
+	y.SetMost(time.Microsecond)
+	if y.Next() != firstYield || y.Why() != "a commit is 1s, over 1µs" {
+		t.Errorf("%q", y.Why())
+	}
+}
+
 func TestSleep(t *testing.T) {
 	wake := make(chan struct{}, 1)
 	wake <- struct{}{}

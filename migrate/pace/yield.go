@@ -21,9 +21,9 @@ const (
 // Yielder makes a job give way while a Signal is above its bound: it waits between pieces, twice as long each time up to ten
 // seconds, and half as long each time that all is well again. It is safe for concurrent use.
 type Yielder struct {
-	signals []Signal
+	signals []Signal // but for Most they never change
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards what follows, and Most of each signal
 	pause time.Duration
 	why   string
 }
@@ -31,11 +31,22 @@ type Yielder struct {
 // NewYielder returns one that looks at these.
 func NewYielder(signals ...Signal) *Yielder { return &Yielder{signals: signals} }
 
-// Next looks at the signals and says how long to wait before the next piece.
-func (y *Yielder) Next() time.Duration {
-	why := y.above()
+// SetMost changes the bounds of the signals, in their order. By other bounds than before all is taken to be well, until Next looks.
+func (y *Yielder) SetMost(most ...time.Duration) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
+	for i, d := range most {
+		if y.signals[i].Most != d {
+			y.signals[i].Most, y.pause, y.why = d, 0, ""
+		}
+	}
+}
+
+// Next looks at the signals and says how long to wait before the next piece.
+func (y *Yielder) Next() time.Duration {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	why := y.above()
 	switch {
 	case why != "":
 		y.pause = min(max(2*y.pause, firstYield), mostYield)

@@ -32,7 +32,7 @@ type Deps struct {
 // Options of a Job. The zero value of each field means its default.
 type Options struct {
 	Rate        float64       // entries a second, until an operator says otherwise; 0: as fast as the server bears
-	MaxP99      time.Duration // above what the job gives way; default 100 ms; negative: never
+	MaxP99      time.Duration // above what the job gives way, until an operator says otherwise; default 100 ms; negative: never
 	MaxExamples int           // of each class in a report; default 20
 	MaxSites    int           // listed by name; default 10,000
 	MaxKeys     int           // of records that are held at once to find extra ones; default 1,000,000; one project may have more
@@ -142,6 +142,13 @@ func (j *Job) Status() (report Report, there bool, waits string, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return report, there, j.why, err
+}
+
+// Pace is how much the job may burden the server: entries a second (0: no limit), and the edge's p99 above which it gives way (0: never).
+func (j *Job) Pace() (rate float64, yieldP99 time.Duration, err error) {
+	s, err := j.situation()
+	_, yieldP99 = s.control.YieldOr(0, j.opts.MaxP99)
+	return s.control.RateOr(j.opts.Rate), yieldP99, err
 }
 
 func (j *Job) waits(why string) {

@@ -71,7 +71,7 @@ func (j *Job) turn(ctx context.Context) (time.Duration, error) {
 	return 0, j.records(ctx, s)
 }
 
-// situation reads the documents, and follows the rate that they say.
+// situation reads the documents, and follows the rate and the bound that they say.
 func (j *Job) situation() (situation, error) {
 	snap := j.deps.Store.Snapshot()
 	defer snap.Close()
@@ -82,6 +82,8 @@ func (j *Job) situation() (situation, error) {
 	if rate := s.control.RateOr(j.opts.Rate); rate != j.limiter.Rate() {
 		j.limiter.SetRate(rate)
 	}
+	_, p99 := s.control.YieldOr(0, j.opts.MaxP99)
+	j.yielder.SetMost(p99)
 	return s, nil
 }
 

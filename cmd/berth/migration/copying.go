@@ -6,25 +6,27 @@ import (
 	"strings"
 	"time"
 
+	"berth/migrate"
 	"berth/migrate/backfill"
 	"berth/store/control"
 )
 
-// Backfill asks something of the job that copies the tables, or of the one that compares them. Exactly one of the first four is given.
+// Backfill asks something of the job that copies the tables, or of the one that compares them. Exactly one of the first three, or some of
+// Pace, is given.
 type Backfill struct {
-	Pause   bool     `json:"pause,omitempty"`
-	Resume  bool     `json:"resume,omitempty"`
-	Restart bool     `json:"restart,omitempty"`
-	Rate    *float64 `json:"rate,omitempty"` // entries a second, 0 for no limit
-	Job     string   `json:"job,omitempty"`  // backfill, the default, or verify
-	Why     string   `json:"why"`
+	Pause   bool `json:"pause,omitempty"`
+	Resume  bool `json:"resume,omitempty"`
+	Restart bool `json:"restart,omitempty"`
+	Pace
+	Job string `json:"job,omitempty"` // backfill, the default, or verify
+	Why string `json:"why"`
 }
 
 // job is what both of them take.
 type job interface {
 	Pause(ctx context.Context, who, why string) error
 	Resume(ctx context.Context, who, why string) error
-	SetRate(ctx context.Context, rate float64, who, why string) error
+	Tune(ctx context.Context, t migrate.Tuning, who, why string) error
 }
 
 func (s *Service) postBackfill(ctx context.Context, p control.Principal, r *http.Request) (any, error) {
@@ -33,13 +35,13 @@ func (s *Service) postBackfill(ctx context.Context, p control.Principal, r *http
 		return nil, err
 	}
 	asked := 0
-	for _, is := range []bool{q.Pause, q.Resume, q.Restart, q.Rate != nil} {
+	for _, is := range []bool{q.Pause, q.Resume, q.Restart, q.Pace != Pace{}} {
 		if is {
 			asked++
 		}
 	}
 	if asked != 1 {
-		return nil, bad("want exactly one of pause, resume, restart and rate")
+		return nil, bad("want exactly one of pause, resume, restart, and a pace: rate, yield_commit, yield_p99")
 	}
 	if err := checkWhy(q.Why); err != nil {
 		return nil, err
@@ -49,8 +51,6 @@ func (s *Service) postBackfill(ctx context.Context, p control.Principal, r *http
 	}
 	return s.Status()
 }
-
-const maxRate = 1e9
 
 func (s *Service) operate(ctx context.Context, q *Backfill, who string) error {
 	var j job = s.backfill
@@ -70,10 +70,14 @@ func (s *Service) operate(ctx context.Context, q *Backfill, who string) error {
 		return bad("a comparison is begun again by POST /berth/migrate/verify")
 	case q.Restart:
 		return s.backfill.Restart(ctx, who, q.Why)
-	case *q.Rate < 0 || *q.Rate > maxRate:
-		return bad("rate %v: want entries a second up to %v, or 0 for no limit", *q.Rate, maxRate)
+	case q.YieldCommit != nil && q.Job == "verify":
+		return bad("yield_commit is the backfill's: a comparison hardly writes")
 	}
-	return j.SetRate(ctx, *q.Rate, who, q.Why)
+	t, err := q.tuning()
+	if err != nil {
+		return err
+	}
+	return j.Tune(ctx, t, who, q.Why)
 }
 
 // Failure is an entry of a table that has no record.

@@ -16,6 +16,7 @@ type Run struct {
 	MaxDiff          float64   `json:"max_diff"`
 	MaxErrorIncrease float64   `json:"max_error_increase"`
 	MaxP99Increase   float64   `json:"max_p99_increase"`
+	P99Floor         string    `json:"p99_floor,omitempty"` // a p99 that is no breach whatever the tables' is, likewise; absent: 1ms
 	MinSamples       uint64    `json:"min_samples,omitempty"`
 	Shadow           *float64  `json:"shadow,omitempty"` // share of the requests that both sides are asked from now on; absent: as it is
 	Why              string    `json:"why"`
@@ -67,9 +68,9 @@ func (s *Service) postRun(ctx context.Context, p control.Principal, r *http.Requ
 	if err := checkWhy(q.Why); err != nil {
 		return nil, err
 	}
-	soak, err := time.ParseDuration(q.Soak)
+	plan, err := q.plan()
 	if err != nil {
-		return nil, bad("soak=%.40q: want a time such as 10m", q.Soak)
+		return nil, err
 	}
 	e, err := s.running()
 	if err != nil {
@@ -78,13 +79,26 @@ func (s *Service) postRun(ctx context.Context, p control.Principal, r *http.Requ
 	if err := s.sample(ctx, e, &q, who(p)); err != nil {
 		return nil, err
 	}
-	plan := ramp.Plan{
-		Steps: q.Steps, Soak: soak, MaxDiff: q.MaxDiff, MaxErrorIncrease: q.MaxErrorIncrease, MaxP99Increase: q.MaxP99Increase, MinSamples: q.MinSamples,
-	}
 	if _, err := e.guard.Start(ctx, plan, who(p), q.Why); err != nil {
 		return nil, err
 	}
 	return s.guarded(e)
+}
+
+func (q *Run) plan() (ramp.Plan, error) {
+	p := ramp.Plan{Steps: q.Steps, MaxDiff: q.MaxDiff, MaxErrorIncrease: q.MaxErrorIncrease, MaxP99Increase: q.MaxP99Increase, MinSamples: q.MinSamples}
+	var err error
+	if p.Soak, err = time.ParseDuration(q.Soak); err != nil {
+		return p, bad("soak=%.40q: want a time such as 10m", q.Soak)
+	}
+	if q.P99Floor == "" {
+		return p, nil
+	}
+	if p.P99Floor, err = time.ParseDuration(q.P99Floor); err != nil || p.P99Floor < 0 {
+		return p, bad("p99_floor=%.40q: want a time such as 1ms, or 0 for none", q.P99Floor)
+	}
+	p.P99Floor = max(p.P99Floor, 1) // a plan takes 0 for its default, and no p99 is below a nanosecond
+	return p, nil
 }
 
 // sample sees to it that there is something to judge by: a ramp that compares nothing would wait for ever.

@@ -41,7 +41,7 @@ func (s *Service) loadOptions(who, why string) load.Options {
 	return load.Options{Domain: string(s.opts.Domain), Hasher: s.deps.Hasher, Who: who, Why: why, Now: s.deps.Now}
 }
 
-// asked reads ?why=, ?place= (what the body is called in messages) and ?replace= of an upload.
+// asked reads ?why=, ?place= (what the body is called in messages), ?replace= and ?max_replaced= of an upload.
 func (s *Service) asked(p control.Principal, r *http.Request) (o load.Options, place string, err error) {
 	q := r.URL.Query()
 	why := cmp.Or(q.Get("why"), "tables are imported")
@@ -49,6 +49,11 @@ func (s *Service) asked(p control.Principal, r *http.Request) (o load.Options, p
 	if v := q.Get("replace"); v != "" {
 		if o.Replace, err = strconv.ParseBool(v); err != nil {
 			return o, "", bad("?replace=%q: want true or false", v)
+		}
+	}
+	if v := q.Get("max_replaced"); v != "" {
+		if o.MaxReplaced, err = strconv.Atoi(v); err != nil || o.MaxReplaced < 1 || o.MaxReplaced > load.MostReplaced {
+			return o, "", bad("?max_replaced=%.20q: want a number from 1 to %d", v, load.MostReplaced)
 		}
 	}
 	return o, cmp.Or(q.Get("place"), "upload"), checkWhy(why)

@@ -7,6 +7,7 @@ import (
 
 	"berth/migrate"
 	"berth/migrate/shadow"
+	"berth/store"
 	"berth/store/control"
 )
 
@@ -16,6 +17,7 @@ type Move struct {
 	To    migrate.Phase `json:"to"`
 	Why   string        `json:"why"`
 	Force bool          `json:"force,omitempty"` // although a check of the plan says no
+	Pace                // of the backfill, if To is its phase
 }
 
 // Moved is what became of it.
@@ -37,6 +39,9 @@ func (s *Service) postPhase(ctx context.Context, p control.Principal, r *http.Re
 			return nil, bad("%v", err)
 		}
 	}
+	if m.Pace != (Pace{}) && m.To != migrate.Backfill {
+		return nil, bad("rate, yield_commit and yield_p99 are of the backfill, and phase %s does not begin it", m.To)
+	}
 	if m.To == migrate.Retired {
 		return nil, bad("the last phase cannot be taken back, and is entered by `berth migrate finish`")
 	}
@@ -55,7 +60,17 @@ func (s *Service) move(ctx context.Context, m Move, who string) (moved Moved, er
 			}
 		}
 	}
-	if moved.State, err = s.machine.Move(ctx, m.From, m.To, who, m.Why); err != nil || m.To != migrate.DualWrite {
+	tuning, err := m.tuning()
+	if err != nil {
+		return moved, err
+	}
+	also := func(tx *store.Tx) error {
+		if tuning.IsZero() {
+			return nil
+		}
+		return s.backfill.TuneIn(tx, tuning, who, m.Why)
+	}
+	if moved.State, err = s.machine.MoveWith(ctx, m.From, m.To, who, m.Why, also); err != nil || m.To != migrate.DualWrite {
 		return moved, err
 	}
 	if _, err := s.deps.Store.Update(ctx, shadow.Clear); err != nil {

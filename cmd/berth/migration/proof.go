@@ -3,6 +3,7 @@ package migration
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"berth/migrate/shadow"
 	"berth/migrate/verify"
@@ -21,6 +22,9 @@ type Verification struct {
 	Waits string `json:"waits,omitempty"` // what it waits for
 	Done  bool   `json:"done"`            // it has a result
 	Clean bool   `json:"clean"`           // and that is that both sides agree on every host
+
+	Limit    float64       `json:"limit"`     // entries a second; 0: none
+	YieldP99 time.Duration `json:"yield_p99"` // the edge's, above which it gives way; 0: never
 }
 
 func (s *Service) verification() (*Verification, error) {
@@ -28,7 +32,9 @@ func (s *Service) verification() (*Verification, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Verification{Report: r, There: there, Waits: waits, Done: there && r.Done(), Clean: there && r.Clean()}, nil
+	v := &Verification{Report: r, There: there, Waits: waits, Done: there && r.Done(), Clean: there && r.Clean()}
+	v.Limit, v.YieldP99, err = s.verify.Pace()
+	return v, err
 }
 
 func (s *Service) getVerify(context.Context, control.Principal, *http.Request) (any, error) {
