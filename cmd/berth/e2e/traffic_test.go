@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // truth is what a host must answer: one body, or while a deployment is on its way either of two.
@@ -117,6 +118,22 @@ func (l *traffic) ask(h *truth) {
 		l.faults.add("%s: %v", h.host, err)
 	case a.status != 200 || !slices.Contains(allowed, a.body):
 		l.faults.add("%s: %d %.80q, want 200 and one of %q", h.host, a.status, a.body, allowed)
+	}
+}
+
+// more waits until so many more requests were made.
+func (l *traffic) more(t *testing.T, n int64) {
+	t.Helper()
+	until := l.asked.Load() + n
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(time.Minute)
+	for l.asked.Load() < until {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("%d requests less than wanted within a minute", until-l.asked.Load())
+		}
 	}
 }
 
