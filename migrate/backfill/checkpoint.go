@@ -75,6 +75,12 @@ func readSituation(r *store.Reader) (s situation, err error) {
 
 func (s *situation) begun() bool { return s.point.Version != 0 }
 
+// Overflow is how many failures of the present epoch found no room in the queue.
+func Overflow(r *store.Reader) (int, error) {
+	s, err := readSituation(r)
+	return s.point.Overflow, err
+}
+
 // Finished says whether the job has been through all tables in the present epoch, and how many entries have no record.
 func Finished(r *store.Reader) (finished bool, failures int, err error) {
 	s, err := readSituation(r)

@@ -90,7 +90,7 @@ func (g *Guard) Start(ctx context.Context, plan Plan, who, why string) (State, e
 		Status: Running, Plan: plan, Step: step, Percent: plan.Steps[step], Good: good, Started: now, Since: now, Who: who, Why: why,
 	}
 	after, err := g.deps.Keep.Save(ctx, Move{
-		From: at, To: to, SetPercent: true, Who: who, What: "guarded ramp begins, " + stepName(to), Why: why,
+		From: at, To: to, SetPercent: true, Who: who, What: "guarded ramp begins, " + stepName(to), Why: why, Sampling: plan.Sampling,
 	})
 	if err != nil {
 		return State{}, fmt.Errorf("start the ramp: %w", err)

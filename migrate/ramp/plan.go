@@ -19,6 +19,8 @@ type Plan struct {
 	P99Floor time.Duration `json:"p99_floor_ns"`
 	// MinSamples is how many questions to both sides, and how many answers of hashed, make a step good; default 1,000.
 	MinSamples uint64 `json:"min_samples"`
+	// Sampling is the percentage of the requests that both sides are asked from the beginning on; nil: it stays as it is.
+	Sampling *float64 `json:"sampling,omitempty"`
 }
 
 const (
@@ -52,6 +54,9 @@ func (p *Plan) prepare() error {
 		if !(share.is >= 0 && share.is <= 1e6) {
 			fault("%s: %v, must not be negative", share.name, share.is)
 		}
+	}
+	if p.Sampling != nil && !(*p.Sampling > 0 && *p.Sampling <= 100) {
+		fault("sampling: %v%%, must be more than 0 and at most 100: a step is judged by what is compared", *p.Sampling)
 	}
 	if p.P99Floor < 0 {
 		fault("p99 floor: %v, must not be negative", p.P99Floor)

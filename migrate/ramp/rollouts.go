@@ -104,30 +104,44 @@ func (c *Conflict) Unwrap() error { return ErrConflict }
 // another one than the caller has seen is there (a *Conflict), or when the migration is over (migrate.ErrPhase).
 func SetRollout(ctx context.Context, s *store.Store, now func() time.Time, c Change) (rollout.Document, error) {
 	var set rollout.Document
-	_, err := s.Update(ctx, func(tx *store.Tx) error {
-		state, err := migrate.Load(&tx.Reader)
-		if err != nil {
-			return err
-		}
-		if state.Phase == migrate.Retired {
-			return fmt.Errorf("%w: in phase %s there is nothing to roll out", migrate.ErrPhase, state.Phase)
-		}
-		current, err := loadRollout(&tx.Reader, state)
-		if err != nil {
-			return err
-		}
-		if current.Revision != c.From {
-			return conflict(&tx.Reader, c.From, current)
-		}
-		if set, err = write(tx, now(), state, current, c, ""); err != nil || c.Also == nil {
-			return err
-		}
-		return c.Also(tx)
+	_, err := s.Update(ctx, func(tx *store.Tx) (err error) {
+		set, err = SetRolloutIn(tx, now(), c)
+		return err
 	})
+	if err != nil {
+		return rollout.Document{}, err
+	}
+	return set, nil
+}
+
+// SetRolloutIn is SetRollout inside an Update that does something else, too.
+func SetRolloutIn(tx *store.Tx, now time.Time, c Change) (rollout.Document, error) {
+	set, err := setRollout(tx, now, c)
+	if err == nil && c.Also != nil {
+		err = c.Also(tx)
+	}
 	if err != nil {
 		return rollout.Document{}, fmt.Errorf("set the rollout: %w", err)
 	}
 	return set, nil
+}
+
+func setRollout(tx *store.Tx, now time.Time, c Change) (rollout.Document, error) {
+	state, err := migrate.Load(&tx.Reader)
+	if err != nil {
+		return rollout.Document{}, err
+	}
+	if state.Phase == migrate.Retired {
+		return rollout.Document{}, fmt.Errorf("%w: in phase %s there is nothing to roll out", migrate.ErrPhase, state.Phase)
+	}
+	current, err := loadRollout(&tx.Reader, state)
+	if err != nil {
+		return rollout.Document{}, err
+	}
+	if current.Revision != c.From {
+		return rollout.Document{}, conflict(&tx.Reader, c.From, current)
+	}
+	return write(tx, now, state, current, c, "")
 }
 
 // write stores a configuration that differs from the current one, or one that there is something to note about.

@@ -46,19 +46,21 @@ func validPercent(p float64) bool { return p >= 0 && p <= 100 }
 
 // SetSampling changes it, with a line of the log.
 func SetSampling(ctx context.Context, s *store.Store, now func() time.Time, percent float64, who, why string) error {
+	_, err := s.Update(ctx, func(tx *store.Tx) error { return putSampling(tx, now(), percent, who, why) })
+	return err
+}
+
+func putSampling(tx *store.Tx, now time.Time, percent float64, who, why string) error {
 	if !validPercent(percent) {
 		return fmt.Errorf("set the share of shadow reads: %s%% is not from 0 to 100", strconv.FormatFloat(percent, 'f', -1, 64))
 	}
 	raw, err := json.Marshal(sampling{samplingVersion, &percent})
-	if err != nil {
-		return err
+	if err == nil {
+		err = tx.PutDocument(samplingDocument, raw)
 	}
-	_, err = s.Update(ctx, func(tx *store.Tx) error {
-		if err := tx.PutDocument(samplingDocument, raw); err != nil {
-			return err
-		}
-		return migrate.AppendLog(tx, now(), who, "shadow reads of "+rollout.FormatPercent(percent), why)
-	})
+	if err == nil {
+		err = migrate.AppendLog(tx, now, who, "shadow reads of "+rollout.FormatPercent(percent), why)
+	}
 	if err != nil {
 		return fmt.Errorf("set the share of shadow reads: %w", err)
 	}

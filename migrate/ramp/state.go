@@ -86,13 +86,14 @@ type Move struct {
 	To         State
 	SetPercent bool
 	Who        string
-	What, Why  string // line of the log
+	What, Why  string   // line of the log
+	Sampling   *float64 // of the requests, in percent, from now on; nil: as it is
 }
 
 // ErrChanged says that somebody else has acted since the guard looked; nothing was written.
 var ErrChanged = errors.New("ramp: changed meanwhile")
 
-// Keeper is where a guard keeps what it does. Save writes state, percentage and line of the log in one batch, or, if
+// Keeper is where a guard keeps what it does. Save writes state, percentage, sampling and line of the log in one batch, or, if
 // what the move starts from is not what there is, ErrChanged and nothing.
 type Keeper interface {
 	Load() (Standing, error)
@@ -144,6 +145,11 @@ func (d *Documents) Save(ctx context.Context, m Move) (Standing, error) {
 		after = Standing{State: m.To, Percent: at.Percent, Default: at.Default, Phase: at.Phase}
 		if err := putState(tx, m.To); err != nil {
 			return err
+		}
+		if m.Sampling != nil {
+			if err := putSampling(tx, d.now(), *m.Sampling, m.Who, m.Why); err != nil {
+				return err
+			}
 		}
 		if !m.SetPercent {
 			return migrate.AppendLog(tx, d.now(), m.Who, m.What, m.Why)

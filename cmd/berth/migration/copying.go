@@ -119,7 +119,7 @@ func (s *Service) getFailures(_ context.Context, _ control.Principal, r *http.Re
 			return nil, err
 		}
 	}
-	out, names := Failures{Failures: []Failure{}}, s.names()
+	out, names := Failures{Failures: []Failure{}}, namesIn(&s.deps.Store.Reader)
 	for f, err := range backfill.Failures(&s.deps.Store.Reader) {
 		if err != nil {
 			return nil, err

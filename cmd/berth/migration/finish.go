@@ -54,7 +54,7 @@ func (s *Service) checkFinish(p *Plan) error {
 	if len(kept) == 0 {
 		p.Checks[len(p.Checks)-1].Detail = "no site is kept on the tables"
 	}
-	sites, err := s.failing()
+	sites, err := failing(&s.deps.Store.Reader)
 	if err != nil {
 		return err
 	}
@@ -113,28 +113,29 @@ func (s *Service) finish(ctx context.Context, f Finish, grace time.Duration, who
 	if err := s.checkMove(&m); err != nil {
 		return err
 	}
-	if err := s.startFinish(ctx); err != nil {
+	start, err := s.startFinish()
+	if err != nil {
 		return err
 	}
-	if _, err = s.machine.Move(ctx, m.From, m.To, who, m.Why); err != nil {
+	if _, err = s.machine.MoveWith(ctx, m.From, m.To, who, m.Why, start.put); err != nil {
 		return err
 	}
 	s.nudge()
 	return nil
 }
 
-// startFinish notes what there is, before the phase changes: a server that is killed between the two is in cutover still, and one that is
-// killed behind them goes on with deleting.
-func (s *Service) startFinish(ctx context.Context) error {
+// startFinish is what there is before the phase changes. It is kept in the batch that does that, but counted before: reading every table may take
+// seconds, for which no other writer is to wait. What was deployed in between is missing in a figure that only people read.
+func (s *Service) startFinish() (*Finished, error) {
 	tables, err := countTables(&s.deps.Store.Reader)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	f := Finished{Version: 1, Started: s.deps.Now().UTC(), Tables: tables, Hashed: cacheOf(s.deps.Hashed.Stats())}
+	f := &Finished{Version: 1, Started: s.deps.Now().UTC(), Tables: tables, Hashed: cacheOf(s.deps.Hashed.Stats())}
 	if e := s.engine.Load(); e != nil {
 		f.Legacy = cacheOf(e.legacy.Stats().Tables)
 	}
-	return s.putFinished(ctx, &f)
+	return f, nil
 }
 
 func (s *Service) finished(r *store.Reader) (*Finished, error) {
@@ -156,13 +157,11 @@ func (s *Service) finished(r *store.Reader) (*Finished, error) {
 }
 
 func (s *Service) putFinished(ctx context.Context, f *Finished) error {
-	raw, err := json.Marshal(f)
-	if err != nil {
-		return fmt.Errorf("encode how far the end of the migration is: %w", err)
-	}
-	_, err = s.deps.Store.UpdateFreeing(ctx, func(tx *store.Tx) error { return tx.PutDocument(finishDocument, raw) })
+	_, err := s.deps.Store.UpdateFreeing(ctx, f.put)
 	return err
 }
+
+func (f *Finished) put(tx *store.Tx) error { return migrate.Put(tx, finishDocument, f) }
 
 // nudge has runFinish look whether there is something to delete.
 func (s *Service) nudge() {

@@ -76,8 +76,8 @@ func (s *Service) postRun(ctx context.Context, p control.Principal, r *http.Requ
 	if err != nil {
 		return nil, err
 	}
-	if err := s.sample(ctx, e, &q, who(p)); err != nil {
-		return nil, err
+	if q.Shadow == nil && e.shadow.Percent() == 0 { // it would wait for ever
+		return nil, bad("no request is compared, so that no step could be judged: give --shadow, such as --shadow 5%%")
 	}
 	if _, err := e.guard.Start(ctx, plan, who(p), q.Why); err != nil {
 		return nil, err
@@ -87,6 +87,13 @@ func (s *Service) postRun(ctx context.Context, p control.Principal, r *http.Requ
 
 func (q *Run) plan() (ramp.Plan, error) {
 	p := ramp.Plan{Steps: q.Steps, MaxDiff: q.MaxDiff, MaxErrorIncrease: q.MaxErrorIncrease, MaxP99Increase: q.MaxP99Increase, MinSamples: q.MinSamples}
+	if q.Shadow != nil {
+		if !(*q.Shadow > 0 && *q.Shadow <= 1) {
+			return p, bad("shadow: %v is no share of the requests: want more than 0, at most 1", *q.Shadow)
+		}
+		percent := 100 * *q.Shadow
+		p.Sampling = &percent
+	}
 	var err error
 	if p.Soak, err = time.ParseDuration(q.Soak); err != nil {
 		return p, bad("soak=%.40q: want a time such as 10m", q.Soak)
@@ -99,20 +106,6 @@ func (q *Run) plan() (ramp.Plan, error) {
 	}
 	p.P99Floor = max(p.P99Floor, 1) // a plan takes 0 for its default, and no p99 is below a nanosecond
 	return p, nil
-}
-
-// sample sees to it that there is something to judge by: a ramp that compares nothing would wait for ever.
-func (s *Service) sample(ctx context.Context, e *engine, q *Run, who string) error {
-	if q.Shadow == nil {
-		if e.shadow.Percent() == 0 {
-			return bad("no request is compared, so that no step could be judged: give --shadow, such as --shadow 5%%")
-		}
-		return nil
-	}
-	if !(*q.Shadow > 0 && *q.Shadow <= 1) {
-		return bad("shadow: %v is no share of the requests: want more than 0, at most 1", *q.Shadow)
-	}
-	return ramp.SetSampling(ctx, s.deps.Store, s.deps.Now, 100**q.Shadow, who, q.Why)
 }
 
 func (s *Service) postStop(ctx context.Context, p control.Principal, r *http.Request) (any, error) {

@@ -1,31 +1,35 @@
 package migration
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
 
+	"berth/migrate"
 	"berth/migrate/backfill"
+	"berth/migrate/ramp"
 	"berth/migrate/tables"
 	"berth/migrate/verify"
-	"berth/router/rollout"
 	"berth/store"
 )
 
-// keepFailing opts the sites out that have entries without a record: until somebody decides, their tables alone know everything that
-// they answer. It returns the names of all of them.
-func (s *Service) keepFailing(ctx context.Context, who string) ([]string, error) {
-	sites, err := s.failing()
+// keepFailing opts the sites out that have entries without a record, in the batch that enters a phase: until somebody decides, their tables
+// alone know everything that they answer. It returns the names of all of them. It reads every failure and every site that verify listed, both of
+// which are bounded by ten thousand; others wait for that long.
+func (s *Service) keepFailing(tx *store.Tx, who string) ([]string, error) {
+	sites, err := failing(&tx.Reader)
 	if err != nil || len(sites) == 0 {
 		return sites, err
 	}
-	_, err = s.setRollout(ctx, who, "entries of these sites have no route record", nil, func(c *rollout.Config) error {
-		c.OptOut = slices.Concat(c.OptOut, sites)
-		slices.Sort(c.OptOut)
-		c.OptOut = slices.Compact(c.OptOut)
-		return nil
-	})
+	d, err := ramp.LoadRollout(&tx.Reader)
+	if err != nil {
+		return nil, err
+	}
+	c := d.Config
+	c.OptOut = slices.Concat(c.OptOut, sites)
+	slices.Sort(c.OptOut)
+	c.OptOut = slices.Compact(c.OptOut)
+	_, err = ramp.SetRolloutIn(tx, s.deps.Now(), ramp.Change{From: d.Revision, Config: c, Who: who, Why: "entries of these sites have no route record"})
 	return sites, err
 }
 
@@ -45,24 +49,28 @@ type undecided struct {
 
 // failing lists the sites that exist and have such entries, about which nobody has decided: those in the backfill's queue, and those
 // that verify found, because the queue is bounded.
-func (s *Service) failing() (sites []string, err error) {
-	u := undecided{open: map[store.ProjectNo]bool{}, accepted: map[store.ProjectNo]int64{}, names: s.names()}
-	if u.decided, err = loadDecided(&s.deps.Store.Reader); err != nil {
+func failing(r *store.Reader) (sites []string, err error) {
+	u := undecided{open: map[store.ProjectNo]bool{}, accepted: map[store.ProjectNo]int64{}, names: namesIn(r)}
+	state, err := migrate.Load(r)
+	if err != nil {
 		return nil, err
 	}
-	for f, err := range backfill.Failures(&s.deps.Store.Reader) {
+	if u.decided, err = loadDecided(r); err != nil {
+		return nil, err
+	}
+	for f, err := range backfill.Failures(r) {
 		if err != nil {
 			return nil, err
 		}
-		if matters(f.Class) && f.Epoch == s.deps.Store.Epoch() {
+		if matters(f.Class) && f.Epoch == state.Epoch {
 			u.queued(&f)
 		}
 	}
-	if err := s.verified(&u); err != nil {
+	if err := u.verified(r, state.Epoch); err != nil {
 		return nil, err
 	}
 	for no := range u.open {
-		p, err := s.deps.Store.Project(no)
+		p, err := r.Project(no)
 		if errors.Is(err, store.ErrNotFound) {
 			continue
 		}
@@ -85,24 +93,24 @@ func (u *undecided) queued(f *backfill.Failure) {
 }
 
 // verified adds what verify found that the queue does not have.
-func (s *Service) verified(u *undecided) error {
-	v, err := s.verification()
-	if err != nil || !v.There || v.Epoch != s.deps.Store.Epoch() {
+func (u *undecided) verified(r *store.Reader, epoch store.Epoch) error {
+	v, there, err := verify.Load(r)
+	if err != nil || !there || v.Epoch != epoch {
 		return err
 	}
-	b, err := s.backfill.Status()
+	overflow, err := backfill.Overflow(r)
 	if err != nil {
 		return err
 	}
-	for site, err := range verify.Sites(&s.deps.Store.Reader) {
+	for site, err := range verify.Sites(r) {
 		if err != nil {
 			return err
 		}
-		if at, in := u.decided.OptedIn[site.Name]; in && v.Done && !v.Finished.After(at) {
+		if at, in := u.decided.OptedIn[site.Name]; in && v.Done() && !v.Finished.After(at) {
 			continue
 		}
 		left := site.Hosts[verify.Error]
-		if u.accepted[site.Project] == 0 || b.Overflow > 0 {
+		if u.accepted[site.Project] == 0 || overflow > 0 {
 			left += site.Hosts[verify.Unconvertible] // otherwise the queue has all of these, of equal entries one
 		}
 		if left > u.accepted[site.Project] {

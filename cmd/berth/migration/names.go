@@ -12,9 +12,7 @@ type names struct {
 	known map[store.ProjectNo]string
 }
 
-func (s *Service) names() *names {
-	return &names{r: &s.deps.Store.Reader, known: map[store.ProjectNo]string{}}
-}
+func namesIn(r *store.Reader) *names { return &names{r: r, known: map[store.ProjectNo]string{}} }
 
 // of is a project's name, or "#" and its number if it has none (any more).
 func (n *names) of(no store.ProjectNo) string {

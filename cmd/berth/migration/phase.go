@@ -2,7 +2,6 @@ package migration
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 
 	"berth/migrate"
@@ -48,33 +47,31 @@ func (s *Service) postPhase(ctx context.Context, p control.Principal, r *http.Re
 	return s.move(ctx, m, who(p))
 }
 
-// move changes the phase. Going forward, it insists on what the plan checks, unless it is forced.
+// move changes the phase, in one batch with all that it is entered with. Going forward, it insists on what the plan checks, unless it is forced.
 func (s *Service) move(ctx context.Context, m Move, who string) (moved Moved, err error) {
-	if m.To == m.From.Next() {
-		if err := s.checkMove(&m); err != nil {
-			return moved, err
-		}
-		if m.To == migrate.Ramp || m.To == migrate.Cutover {
-			if moved.Kept, err = s.keepFailing(ctx, who); err != nil {
-				return moved, err
-			}
-		}
-	}
 	tuning, err := m.tuning()
 	if err != nil {
-		return moved, err
+		return Moved{}, err
 	}
-	also := func(tx *store.Tx) error {
-		if tuning.IsZero() {
-			return nil
+	if m.To == m.From.Next() {
+		if err := s.checkMove(&m); err != nil {
+			return Moved{}, err
 		}
-		return s.backfill.TuneIn(tx, tuning, who, m.Why)
 	}
-	if moved.State, err = s.machine.MoveWith(ctx, m.From, m.To, who, m.Why, also); err != nil || m.To != migrate.DualWrite {
-		return moved, err
-	}
-	if _, err := s.deps.Store.Update(ctx, shadow.Clear); err != nil {
-		s.deps.Log.Warn("diffs of an earlier epoch are not deleted", slog.Any("error", err))
+	moved.State, err = s.machine.MoveWith(ctx, m.From, m.To, who, m.Why, func(tx *store.Tx) (err error) {
+		if m.To == migrate.DualWrite && m.From.Before(m.To) { // of another epoch they would tell of other records
+			return shadow.Clear(tx)
+		}
+		if m.To == m.From.Next() && (m.To == migrate.Ramp || m.To == migrate.Cutover) {
+			moved.Kept, err = s.keepFailing(tx, who)
+		}
+		if err == nil && !tuning.IsZero() {
+			err = s.backfill.TuneIn(tx, tuning, who, m.Why)
+		}
+		return err
+	})
+	if err != nil {
+		return Moved{}, err
 	}
 	return moved, nil
 }

@@ -229,7 +229,7 @@ func TestDecidedFailuresHoldUpNothing(t *testing.T) {
 	t.Run("nobody decided", func(t *testing.T) {
 		w, stop := withOddSite(t)
 		defer stop()
-		if sites, err := w.svc.failing(); len(sites) != 1 || err != nil {
+		if sites, err := failing(&w.s.Reader); len(sites) != 1 || err != nil {
 			t.Errorf("%v, %v", sites, err)
 		}
 		plan := Plan{}

@@ -36,9 +36,15 @@ type world struct {
 	now    time.Time
 }
 
-func newWorld(t testing.TB) *world {
+func newWorld(t testing.TB) *world { return newWorldOn(t, vfs.NewMem()) }
+
+func openStore(fs vfs.FS) (*store.Store, error) {
+	return store.OpenFS(fs, "db", store.Options{MinFreeBytes: -1, CacheBytes: 1 << 20, MemTableBytes: 1 << 20})
+}
+
+func newWorldOn(t testing.TB, fs vfs.FS) *world {
 	t.Helper()
-	s, err := store.OpenFS(vfs.NewMem(), "db", store.Options{MinFreeBytes: -1, CacheBytes: 1 << 20, MemTableBytes: 1 << 20})
+	s, err := openStore(fs)
 	if err != nil {
 		t.Fatal(err)
 	}
