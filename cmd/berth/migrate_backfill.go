@@ -117,9 +117,16 @@ func writeFailures(w io.Writer, f migration.Failures) {
 		if about == "" {
 			about = x.Pattern
 		}
-		rows = append(rows, []string{x.ID, x.Project, x.Class, about, fmt.Sprint(x.Attempts), next, x.Why})
+		number := "all of a piece"
+		if x.Entry >= 0 {
+			number = fmt.Sprint(x.Entry)
+		}
+		rows = append(rows, []string{x.ID, x.Project, x.Class, number, about, fmt.Sprint(x.Attempts), next, x.Why})
 	}
-	table(w, "No failures.", []string{"ID", "PROJECT", "CLASS", "ENTRY", "TRIED", "NEXT", "WHY"}, rows)
+	table(w, "No failures.", []string{"ID", "PROJECT", "CLASS", "NUMBER", "ENTRY", "TRIED", "NEXT", "WHY"}, rows)
+	if len(rows) > 0 {
+		fmt.Fprintln(w, entryNumbers)
+	}
 	if more := f.Total - len(f.Failures); more > 0 {
 		fmt.Fprintf(w, "… and %d more\n", more)
 	}

@@ -110,10 +110,17 @@ func classes[C ~string](m map[C]int64) string {
 
 func writeVerification(w io.Writer, v *migration.Verification) {
 	fields(w, [][2]string{{"epoch", fmt.Sprint(v.Epoch)}, {"verify", verifyLine(v)}})
-	writeExamples(w, v.Examples)
+	if writeExamples(w, v.Examples) {
+		fmt.Fprintln(w, entryNumbers)
+	}
 }
 
-func writeExamples(w io.Writer, examples []verify.Diff) {
+// entryNumbers says which numbers of entries are meant: not those of the operator's own file.
+const entryNumbers = `Entries are counted from 0 in the table as the server has it now: without those that the import left out, and with
+those that deployments have written. In your own file, look for the pattern.`
+
+// writeExamples reports whether it has named an entry by its number.
+func writeExamples(w io.Writer, examples []verify.Diff) (numbered bool) {
 	for _, d := range examples {
 		host := d.Host
 		if host == "" {
@@ -127,13 +134,15 @@ func writeExamples(w io.Writer, examples []verify.Diff) {
 			text += fmt.Sprintf(", record: deployment %d", d.Record.Deployment)
 		}
 		if d.Pattern != "" {
-			text += fmt.Sprintf(", piece %d, entry %d: %s", d.Piece, d.Line, d.Pattern)
+			text += fmt.Sprintf(", entry %d: %s", d.Entry, d.Pattern)
 		}
 		if d.Why != "" {
 			text += ", " + d.Why
 		}
 		fmt.Fprintln(w, oneLine(text))
+		numbered = numbered || d.Pattern != ""
 	}
+	return numbered
 }
 
 func newMigrateDiffs(a *app) *cobra.Command {
@@ -165,9 +174,13 @@ func writeDiffs(w io.Writer, d migration.Diffs) {
 		fmt.Fprintln(w, "No site that verify found to differ.")
 		return
 	}
+	numbered := false
 	for _, site := range d.Sites {
 		fmt.Fprintf(w, "Site %s: %s\n", oneLine(site.Name), classes(site.Hosts))
-		writeExamples(w, site.Examples)
+		numbered = writeExamples(w, site.Examples) || numbered
+	}
+	if numbered {
+		fmt.Fprintln(w, entryNumbers)
 	}
 	if more := d.SitesTotal - len(d.Sites); more > 0 {
 		fmt.Fprintf(w, "… and %d more sites\n", more)

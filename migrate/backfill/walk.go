@@ -216,7 +216,7 @@ func (c *chunk) sort() {
 func (c *chunk) conflict(o origin, with store.Route) tables.Fault {
 	p, r := &c.pieces[o.piece], c.route(o)
 	l := p.Lines[r.Line]
-	return tables.Fault{Class: Conflict, Project: p.chunk.Project, Piece: p.No, Line: r.Line, Pattern: l.Pattern, ScriptHash: l.ScriptHash, Host: r.Name(),
+	return tables.Fault{Class: Conflict, Project: p.chunk.Project, Piece: p.No, Line: r.Line, Entry: p.First + r.Line, Pattern: l.Pattern, ScriptHash: l.ScriptHash, Host: r.Name(),
 		Why: fmt.Sprintf("the table says deployment %d of project %d, the host's record says deployment %d of project %d: publish again to the one that is right",
 			r.Record.Deployment, r.Record.Project, with.Deployment, with.Project)}
 }

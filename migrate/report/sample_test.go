@@ -62,7 +62,7 @@ func sample() report.Data {
 	for i := range 6 {
 		d.Diffs.Examples = append(d.Diffs.Examples, report.Diff{Time: h(19).Add(time.Duration(i) * time.Minute), Class: "different",
 			Host: fmt.Sprintf("%08x.shop.pages.example.com", i*7919), Legacy: "project 4, deployment 912", Other: "project 4, deployment 911",
-			Line: `piece 2147483650, entry 17: ^(?:0a1b2c3d.shop.pages.example.com(?:[:][0-9]+)?\/(?<p1>.*))$`})
+			Line: `stored piece 2147483650, entry 17 of it: ^(?:0a1b2c3d.shop.pages.example.com(?:[:][0-9]+)?\/(?<p1>.*))$`})
 	}
 	d.Failures = []report.Failures{{"cannot-convert", 341, 0, `^(?:(?!old).*.shop.example.com\/.*)$`}, {"no-deployment", 45, 45, "9f86d081884c7d659a2feaa0c55ad015"},
 		{"conflict", 2, 2, "www.example.com"}}

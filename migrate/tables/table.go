@@ -38,14 +38,14 @@ func (t *Table) Project() store.Project { return t.project }
 
 // Piece reads the next piece. What is wrong with the table is in the Piece's Faults; an error is the store's.
 func (t *Table) Piece(rd *store.Reader, c store.TableChunk) (Piece, error) {
-	p := Piece{No: c.No}
+	p := Piece{No: c.No, First: t.next}
 	var err error
 	if p.Lines, err = legacy.ParseChunk(c.JSON); err != nil {
 		p.Faults = []Fault{Unread(c, err)}
 		return p, nil
 	}
 	if t.missing {
-		p.Faults = []Fault{{Class: NoProject, Project: c.Project, Piece: c.No, Line: -1, Why: fmt.Sprintf("there is no project %d; delete its table", c.Project)}}
+		p.Faults = []Fault{{Class: NoProject, Project: c.Project, Piece: c.No, Line: -1, Entry: -1, Why: fmt.Sprintf("there is no project %d; delete its table", c.Project)}}
 		return p, nil
 	}
 	if err := t.deployments.prepare(rd, len(p.Lines)); err != nil {
@@ -63,7 +63,7 @@ func (t *Table) Piece(rd *store.Reader, c store.TableChunk) (Piece, error) {
 func (t *Table) line(rd *store.Reader, p *Piece, i int) error {
 	l := p.Lines[i]
 	fault := func(class Class, host, why string) {
-		p.Faults = append(p.Faults, Fault{Class: class, Project: t.project.No, Piece: p.No, Line: i,
+		p.Faults = append(p.Faults, Fault{Class: class, Project: t.project.No, Piece: p.No, Line: i, Entry: p.First + i,
 			Pattern: clip(l.Pattern), ScriptHash: clip(l.ScriptHash), Host: host, Why: clip(why)})
 	}
 	e := t.add(l)
@@ -159,7 +159,7 @@ func answeredBy(rd *store.Reader, p store.ProjectNo, r *Route, name string) (why
 
 // Unread is the fault of a piece that cannot be read.
 func Unread(c store.TableChunk, err error) Fault {
-	return Fault{Class: Unreadable, Project: c.Project, Piece: c.No, Line: -1, Why: clip(err.Error())}
+	return Fault{Class: Unreadable, Project: c.Project, Piece: c.No, Line: -1, Entry: -1, Why: clip(err.Error())}
 }
 
 // clip shortens a stranger's text for a record.

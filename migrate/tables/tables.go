@@ -11,6 +11,13 @@
 //
 // The pieces of a table are tried in the order of their numbers, and a Table must be given them in that order.
 //
+// # Numbers
+//
+// Entries are counted from 0 in the table as it is stored, pieces in their order; texts of package convert count so too. That is not the
+// number that an entry had in the file that was imported: the import leaves out what can never answer, changes of hosts take entries away
+// and add others in front, and keeping the old number with each of millions of entries would cost more than it is worth. The pattern
+// is what an operator finds an entry by.
+//
 // # Bounds
 //
 // A Table holds what convert needs to know of one project's earlier entries, and the numbers of the project's
@@ -89,7 +96,8 @@ type Fault struct {
 	Class      Class           `json:"class"`
 	Project    store.ProjectNo `json:"project"`
 	Piece      uint32          `json:"piece"`
-	Line       int             `json:"line"` // in the piece, from 0; -1: all of it
+	Line       int             `json:"line"`  // in the piece, from 0; -1: all of it
+	Entry      int             `json:"entry"` // in the whole table as it was read, from 0; -1: all of the piece. See Numbers
 	Pattern    string          `json:"pattern,omitempty"`
 	ScriptHash string          `json:"script_hash,omitempty"`
 	Host       string          `json:"host,omitempty"` // if it is about one
@@ -117,6 +125,7 @@ func (r *Route) Name() string {
 // Piece is what a piece of a table says.
 type Piece struct {
 	No     uint32
+	First  int // number of the first line's entry in the whole table
 	Lines  []Line
 	Routes []Route // in the order of the lines; no host twice, also not one of an earlier piece
 	Faults []Fault

@@ -155,3 +155,33 @@ func TestConfigIsChecked(t *testing.T) {
 		}
 	}
 }
+
+// TestNumbers: entries are counted through the whole table, as the words of a fault count them.
+func TestNumbers(t *testing.T) {
+	w := server(t)
+	table, err := w.Tables.Table(&w.Store.Reader, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	filter := func(pattern string) legacy.Filter { return legacy.Filter{Pattern: pattern, ScriptHash: "x"} }
+	host := hostkey.Host(world.Label(1, "a"))
+	piece := func(no uint32, fs ...legacy.Filter) tables.Piece {
+		p, err := table.Piece(&w.Store.Reader, store.TableChunk{Project: 1, No: no, JSON: legacy.AppendChunk(nil, fs)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	piece(3, filter(legacy.Pattern("b.example")), filter(legacy.Pattern("c.example")))
+	if err := table.Skip(store.TableChunk{Project: 1, No: 4, JSON: legacy.AppendChunk(nil, []legacy.Filter{filter(`^[a-z]+\.site-1\.pages\.example/x/.*$`)})}); err != nil {
+		t.Fatal(err)
+	}
+	last := piece(5, filter(legacy.Pattern("d.example")), legacy.Filter{Pattern: legacy.Pattern(host), ScriptHash: "y"})
+	if last.First != 3 || len(last.Faults) != 2 {
+		t.Fatalf("%+v", last)
+	}
+	f := last.Faults[1]
+	if f.Piece != 5 || f.Line != 1 || f.Entry != 4 || !strings.Contains(f.Why, "entry 2 comes first") {
+		t.Errorf("%+v", f)
+	}
+}

@@ -120,7 +120,7 @@ func (c *comparison) fault(f *tables.Fault) {
 	case tables.CannotConvert:
 		class = Unconvertible
 	}
-	c.f.diff(&c.site, c.job.opts.MaxExamples, Diff{Class: class, Host: f.Host, Piece: f.Piece, Line: f.Line, Pattern: f.Pattern, Why: f.Why})
+	c.f.diff(&c.site, c.job.opts.MaxExamples, Diff{Class: class, Host: f.Host, Piece: f.Piece, Line: f.Line, Entry: f.Entry, Pattern: f.Pattern, Why: f.Why})
 }
 
 func (c *comparison) route(p *tables.Piece, r *tables.Route) error {
@@ -131,7 +131,7 @@ func (c *comparison) route(p *tables.Piece, r *tables.Route) error {
 		sum.note(slot{r.Key, r.Wildcard})
 	}
 	rec.Epoch = 0
-	d := Diff{Host: r.Name(), Key: r.Key.String(), Table: side(r.Record), Piece: p.No, Line: r.Line, Pattern: p.Lines[r.Line].Pattern}
+	d := Diff{Host: r.Name(), Key: r.Key.String(), Table: side(r.Record), Piece: p.No, Line: r.Line, Entry: p.First + r.Line, Pattern: p.Lines[r.Line].Pattern}
 	switch {
 	case errors.Is(err, store.ErrCorrupt):
 		d.Class, d.Why = Error, err.Error()

@@ -75,7 +75,7 @@ func (h *hunt) tally(ctx context.Context, k slot, rec store.RouteOrErr, f *findi
 		return rec.Err
 	case rec.Err != nil:
 		s := Site{Hosts: map[Class]int64{}}
-		f.diff(&s, h.job.opts.MaxExamples, Diff{Class: Error, Key: k.key.String(), Line: -1, Why: rec.Err.Error()})
+		f.diff(&s, h.job.opts.MaxExamples, Diff{Class: Error, Key: k.key.String(), Line: -1, Entry: -1, Why: rec.Err.Error()})
 		return nil
 	case rec.Route.Epoch != h.epoch:
 		return nil
@@ -195,7 +195,7 @@ func (h *hunt) report(p store.ProjectNo, extra []slot, left map[slot]store.Route
 	}
 	slices.SortFunc(extra, func(a, b slot) int { return strings.Compare(a.key.String(), b.key.String()) })
 	for _, k := range extra {
-		d := Diff{Class: Extra, Key: k.key.String(), Host: names[k].host, Record: side(left[k]), Line: -1, Why: "no table has an entry for it"}
+		d := Diff{Class: Extra, Key: k.key.String(), Host: names[k].host, Record: side(left[k]), Line: -1, Entry: -1, Why: "no table has an entry for it"}
 		if names[k].indexed {
 			d.Class, d.Why = Unconvertible, "its entry stands behind one that cannot be converted and may come first"
 		}

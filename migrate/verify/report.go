@@ -41,7 +41,8 @@ type Diff struct {
 	Table   *Side           `json:"table,omitempty"`
 	Record  *Side           `json:"record,omitempty"`
 	Piece   uint32          `json:"piece,omitempty"`
-	Line    int             `json:"line"` // in the piece, from 0; -1: none
+	Line    int             `json:"line"`  // in the piece, from 0; -1: none
+	Entry   int             `json:"entry"` // in the whole table, as package tables counts; -1: none
 	Pattern string          `json:"pattern,omitempty"`
 	Why     string          `json:"why,omitempty"`
 }

@@ -14,6 +14,7 @@ import (
 
 	"berth/migrate"
 	"berth/migrate/backfill"
+	"berth/migrate/dualwrite"
 	"berth/migrate/internal/world"
 	"berth/migrate/tables"
 	"berth/router/hostkey"
@@ -152,6 +153,15 @@ func TestEveryClass(t *testing.T) {
 		"project 9, which is not there ": Extra, "site-3 ": Error}
 	if diff := cmp.Diff(wantNames, got); diff != "" {
 		t.Error(diff)
+	}
+	for _, d := range r.Examples { // of the imported part each piece but the last has 64 entries, and nothing is in front
+		want := int(d.Piece-dualwrite.Imported)*64 + d.Line
+		if d.Line < 0 {
+			want = -1
+		}
+		if d.Piece < dualwrite.Imported+500 && d.Entry != want {
+			t.Errorf("%+v: want entry %d", d, want)
+		}
 	}
 	sites := map[string][]Class{}
 	for s, err := range Sites(&w.Store.Reader) {

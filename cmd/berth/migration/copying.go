@@ -87,6 +87,7 @@ type Failure struct {
 	Project    string    `json:"project"` // its name; "#" and its number if there is none of that number
 	Piece      uint32    `json:"piece"`
 	Line       int       `json:"line"`
+	Entry      int       `json:"entry"` // in the whole table as the server has it, from 0; -1: all of the piece
 	Pattern    string    `json:"pattern,omitempty"`
 	ScriptHash string    `json:"script_hash,omitempty"`
 	Host       string    `json:"host,omitempty"`
@@ -133,7 +134,7 @@ func (s *Service) getFailures(_ context.Context, _ control.Principal, r *http.Re
 		}
 		if out.Total++; len(out.Failures) < limit {
 			out.Failures = append(out.Failures, Failure{
-				ID: f.ID, Class: string(f.Class), Project: name, Piece: f.Piece, Line: f.Line, Pattern: f.Pattern, ScriptHash: f.ScriptHash,
+				ID: f.ID, Class: string(f.Class), Project: name, Piece: f.Piece, Line: f.Line, Entry: f.Entry, Pattern: f.Pattern, ScriptHash: f.ScriptHash,
 				Host: f.Host, Why: f.Why, Attempts: f.Attempts, First: f.First, Last: f.Last, Next: f.Next, Skipped: f.Skipped,
 			})
 		}

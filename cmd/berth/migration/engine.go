@@ -77,7 +77,7 @@ func (e *engine) line(ctx context.Context, q *router.Query) (string, error) {
 	if err != nil || t.Line.Pattern == "" {
 		return "", err
 	}
-	return fmt.Sprintf("piece %d, entry %d: %s -> %s", t.Line.Piece, t.Line.Index, t.Line.Pattern, t.Line.ScriptHash), nil
+	return fmt.Sprintf("stored piece %d, entry %d of it: %s -> %s", t.Line.Piece, t.Line.Index, t.Line.Pattern, t.Line.ScriptHash), nil
 }
 
 // run does the background work until ctx is done.

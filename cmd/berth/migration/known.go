@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"berth/migrate/backfill"
 	"berth/migrate/tables"
 	"berth/migrate/verify"
 	"berth/router/rollout"
@@ -66,5 +67,5 @@ func checkDiffClass(class string) error {
 }
 
 func checkFailureClass(class string) error {
-	return checkClass(class, tables.Unreadable, tables.NoProject, tables.CannotConvert, tables.NoDeployment, tables.Foreign)
+	return checkClass(class, tables.Unreadable, tables.NoProject, tables.CannotConvert, tables.NoDeployment, tables.Foreign, backfill.Conflict)
 }

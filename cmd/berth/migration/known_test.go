@@ -32,6 +32,7 @@ func TestUnknownNamesAreRefused(t *testing.T) {
 		"failures":          {w.svc.getFailures, "class=nonsense", "", `class "nonsense": want one of unreadable-piece,`},
 		"failures of one":   {w.svc.getFailures, "project=nosuch", "", `no project "nosuch"`},
 		"failures of docs":  {w.svc.getFailures, "project=docs&class=foreign", "", ""},
+		"conflicts":         {w.svc.getFailures, "class=conflict", "", ""},
 		"of a gone project": {w.svc.getFailures, "project=%237", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

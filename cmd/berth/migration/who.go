@@ -34,7 +34,7 @@ func (s *Service) byTable(ctx context.Context, e *engine, q *router.Query, w exp
 		return w, err
 	}
 	if t.Line.Pattern != "" {
-		w.Line = fmt.Sprintf("piece %d, entry %d: %s -> %s", t.Line.Piece, t.Line.Index, t.Line.Pattern, t.Line.ScriptHash)
+		w.Line = fmt.Sprintf("stored piece %d, entry %d of it: %s -> %s", t.Line.Piece, t.Line.Index, t.Line.Pattern, t.Line.ScriptHash)
 	}
 	if t.Found {
 		w.Decision = &t.Decision
