@@ -175,6 +175,19 @@ func rolloutLine(r *migration.Rollout) string {
 	return text + "; in force: " + inForceLine(r)
 }
 
+// keptLine names the first few sites that stay on their tables by name, whatever the percentage; "" if none does.
+func keptLine(r *migration.Rollout) string {
+	if len(r.Kept) == 0 {
+		return ""
+	}
+	const most = 10
+	text := fmt.Sprintf("%d: %s", len(r.Kept), strings.Join(r.Kept[:min(most, len(r.Kept))], ", "))
+	if more := len(r.Kept) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
 func pairs(m map[string]string) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(m)) {

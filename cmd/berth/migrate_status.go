@@ -104,6 +104,9 @@ func writeStatus(w io.Writer, s migration.Status) {
 	}
 	if r := s.Rollout; r != nil {
 		rows = append(rows, [2]string{"rollout", rolloutLine(r)})
+		if kept := keptLine(r); kept != "" {
+			rows = append(rows, [2]string{"kept on tables", kept})
+		}
 	}
 	if t := s.Traffic; t != nil {
 		rows = append(rows, [2]string{"hashed answered", sideLine(t.Hashed)}, [2]string{"legacy answered", sideLine(t.Legacy)},

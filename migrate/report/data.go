@@ -26,7 +26,7 @@ type Data struct {
 	Storage   Storage
 	Caches    []Cache
 	Rollout   []string // the configuration, a sentence a line
-	Remaining []string // sites that stay on the tables
+	Remaining []string // sites that stay on the tables by name, all of them; the page names the first hundred
 }
 
 // Span is a time that the migration was in a phase. A zero To is now.

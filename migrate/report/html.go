@@ -73,7 +73,11 @@ func (d *Data) tiles() []tile {
 	for _, f := range d.Failures {
 		failed += f.Count
 	}
-	return append(tiles, tile{"Diffs", plot.Whole(int64(diffs)), compared}, tile{"Failures", plot.Whole(failed), ""})
+	tiles = append(tiles, tile{"Diffs", plot.Whole(int64(diffs)), compared}, tile{"Failures", plot.Whole(failed), ""})
+	if d.Phase == "" || d.Phase == "retired" && len(d.Remaining) == 0 {
+		return tiles
+	}
+	return append(tiles, tile{"Kept on legacy", plot.Whole(int64(len(d.Remaining))), "sites, by name"})
 }
 
 func since(d *Data) string {

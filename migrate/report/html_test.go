@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -130,6 +131,28 @@ func TestEachPlotHasWords(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("nowhere does it say %q", want)
 		}
+	}
+}
+
+// The page says how many sites are kept on their tables, and names the first hundred.
+func TestKeptSites(t *testing.T) {
+	d := sample()
+	d.Remaining = nil
+	for i := range 123 {
+		d.Remaining = append(d.Remaining, fmt.Sprintf("site-%03d", i))
+	}
+	_, text := elements(t, render(t, d))
+	for _, want := range []string{"Kept on legacy\n123\nsites, by name", "Sites that stay on the tables: 123", "site-000", "site-099", "and 23 more"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("nowhere does it say %q", want)
+		}
+	}
+	if strings.Contains(text, "site-100") {
+		t.Error("more than a hundred are named")
+	}
+	d.Remaining = nil
+	if _, text = elements(t, render(t, d)); !strings.Contains(text, "Kept on legacy\n0\n") || strings.Contains(text, "Sites that stay") {
+		t.Error("without such a site it does not say 0, or lists none")
 	}
 }
 

@@ -42,6 +42,7 @@ func sample() report.Data {
 			{"verify", h(18), h(21), "grace", ""}, {"ramp", h(21), time.Time{}, "guard", "step 4 of 5"}},
 		Rollout: []string{"25 % of the sites are answered by hashed", "data centre fra: hashed"},
 	}
+	d.Remaining = []string{"shop", "old-intranet"}
 	d.Progress = report.Progress{Total: 14_000_000, Done: 14_000_000, Written: 13_998_212, Present: 1_402, PerSecond: 0, Started: h(12), Finished: h(18),
 		DoneOver: over(h(3), 4*time.Minute, 225, func(i int) float64 { return min(14e6, 14e6*float64(i)/210) }),
 		RateOver: over(h(3), 4*time.Minute, 225, func(i int) float64 { return 640 + 90*math.Sin(float64(i)/7) })}

@@ -24,6 +24,7 @@ type Rollout struct {
 	Datacentres map[string]string `json:"datacentres"`
 	Sites       map[string]string `json:"sites"`
 	OptOut      []string          `json:"opt_out"`
+	Kept        []string          `json:"kept"` // sites that stay on the tables by name: opted out, or pinned there
 	Default     string            `json:"default"`
 	InForce     bool              `json:"in_force"` // the phase lets it decide
 	Mode        string            `json:"mode"`
@@ -76,7 +77,7 @@ func named(m map[string]rollout.Side) map[string]rollout.Side {
 func shown(d rollout.Document) *Rollout {
 	out := &Rollout{
 		Revision: d.Revision, Time: d.Time, Who: d.Who, Why: d.Why, Percent: d.Config.Percent, Default: d.Config.Default.String(),
-		Datacentres: map[string]string{}, Sites: map[string]string{}, OptOut: append([]string{}, d.Config.OptOut...),
+		Datacentres: map[string]string{}, Sites: map[string]string{}, OptOut: append([]string{}, d.Config.OptOut...), Kept: append([]string{}, d.Config.Kept()...),
 		Mode: d.Config.Mode.String(), InForce: d.Config.Mode == rollout.ModeRamp,
 	}
 	for name, side := range d.Config.Datacentres {
