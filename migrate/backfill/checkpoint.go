@@ -24,11 +24,12 @@ type position struct {
 
 // checkpoint is how far the job is. It is written in the batch of the records that it counts.
 type checkpoint struct {
-	Version  int         `json:"v"`
-	Epoch    store.Epoch `json:"epoch"`
-	Next     position    `json:"next"`
-	Started  time.Time   `json:"started"`
-	Finished time.Time   `json:"finished,omitzero"`
+	Version  int            `json:"v"`
+	Epoch    store.Epoch    `json:"epoch"`
+	Next     position       `json:"next"`
+	Started  time.Time      `json:"started"`
+	Finished time.Time      `json:"finished,omitzero"`
+	Last     store.Revision `json:"last,omitempty"` // of the batch that finished it
 
 	Total   int64 `json:"total"`   // entries when it began
 	Done    int64 `json:"done"`    // entries that were looked at
@@ -74,6 +75,18 @@ func readSituation(r *store.Reader) (s situation, err error) {
 }
 
 func (s *situation) begun() bool { return s.point.Version != 0 }
+
+// FinishedAt is the revision at which the job had been through all tables in the present epoch; 0: it has not.
+func FinishedAt(r *store.Reader) (store.Revision, error) {
+	s, err := readSituation(r)
+	if s.point.Finished.IsZero() {
+		return 0, err
+	}
+	return max(s.point.Last, 1), err // a checkpoint may be older than Last
+}
+
+// Anew makes the job go through all tables again, in the Update that brings entries which it may have passed.
+func Anew(tx *store.Tx) error { return tx.DeleteDocument(checkpointDocument) }
 
 // Overflow is how many failures of the present epoch found no room in the queue.
 func Overflow(r *store.Reader) (int, error) {

@@ -197,7 +197,7 @@ func (j *Job) update(tx *store.Tx, c *chunk, st settle) (checkpoint, error) {
 		s.point.Done += int64(c.lines)
 		s.point.Next = c.next
 		if c.last {
-			s.point.Finished = now
+			s.point.Finished, s.point.Last = now, tx.Revision()
 		}
 	}
 	return s.point, migrate.Put(tx, checkpointDocument, s.point)

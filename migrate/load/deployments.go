@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"berth/migrate"
+	"berth/migrate/verify"
 	"berth/store"
 )
 
@@ -160,7 +161,10 @@ func (n *names) write(ctx context.Context, batch []named) error {
 				return err
 			}
 		}
-		return nil
+		if n.report.Set == before.Set && n.report.Changed == before.Changed {
+			return nil
+		}
+		return verify.Void(tx, n.opts.Now(), "names of deployments were imported since")
 	})
 	if err != nil {
 		n.report = before

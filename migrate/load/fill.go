@@ -94,7 +94,7 @@ func (f *filler) flush(ctx context.Context) error {
 	}
 	before := f.report
 	_, err := f.store.Update(ctx, func(tx *store.Tx) error {
-		if err := f.inPhase(tx); err != nil {
+		if err := f.loads(tx); err != nil {
 			return err
 		}
 		p, err := tx.Project(f.pending[0].Route.Project)

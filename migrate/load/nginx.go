@@ -67,7 +67,7 @@ func (n *nginxLoad) problem(class Class, at nginx.Position, format string, args 
 
 func (n *nginxLoad) batch(ctx context.Context, entries []nginx.Entry) error {
 	_, err := n.store.Update(ctx, func(tx *store.Tx) error {
-		if err := n.inPhase(tx); err != nil {
+		if err := n.loads(tx); err != nil {
 			return err
 		}
 		editors := map[store.ProjectNo]*dualwrite.Editor{}

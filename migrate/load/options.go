@@ -34,8 +34,10 @@ import (
 	"time"
 
 	"berth/migrate"
+	"berth/migrate/backfill"
 	"berth/migrate/convert"
 	"berth/migrate/dualwrite"
+	"berth/migrate/verify"
 	"berth/router/hostkey"
 	"berth/store"
 )
@@ -158,6 +160,19 @@ func Tables(ctx context.Context, s *store.Store, m *migrate.Machine, src Source,
 		}
 	}
 	return l.sum, nil
+}
+
+// loads is inPhase for a batch that brings entries. Where records are written the backfill may have passed those already, in this epoch: it has to go
+// through the tables again, and what was compared before says nothing of them.
+func (l *loader) loads(tx *store.Tx) error {
+	if err := l.inPhase(tx); err != nil {
+		return err
+	}
+	state, err := migrate.Load(&tx.Reader)
+	if err != nil || !state.Phase.WritesRecords() {
+		return err
+	}
+	return errors.Join(backfill.Anew(tx), verify.Void(tx, l.opts.Now(), "tables were imported since"))
 }
 
 // inPhase begins a migration that has not begun, and refuses to load into one that is past where tables may still come.

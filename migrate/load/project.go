@@ -142,7 +142,7 @@ func (j *job) understand(filters []convert.Filter) ([]item, error) {
 func (j *job) batch(ctx context.Context, items []item, next int, last bool) error {
 	var after progress
 	_, err := j.store.Update(ctx, func(tx *store.Tx) error {
-		if err := j.inPhase(tx); err != nil {
+		if err := j.loads(tx); err != nil {
 			return err
 		}
 		p, err := j.same(tx)

@@ -81,7 +81,7 @@ func (j *job) someStaying(from string) (hosts map[string]stay, last string, err 
 }
 
 func (j *job) settle(tx *store.Tx, hosts map[string]stay) error {
-	if err := j.inPhase(tx); err != nil {
+	if err := j.loads(tx); err != nil {
 		return err
 	}
 	p, err := tx.Project(j.project.No)

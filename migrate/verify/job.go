@@ -136,6 +136,20 @@ func (j *Job) Start(ctx context.Context, who, why string) error {
 	return err
 }
 
+// Void takes the result away from a comparison, or ends one that is under way, in the Update that changes what the tables say without changing the
+// records with them.
+func Void(tx *store.Tx, now time.Time, why string) error {
+	r, there, err := Load(&tx.Reader)
+	if err != nil || !there || r.Aborted != "" {
+		return err
+	}
+	if r.Finished.IsZero() {
+		r.Finished = now.UTC()
+	}
+	r.Aborted = why
+	return errors.Join(tx.DeleteDocuments(sumPrefix), migrate.Put(tx, reportDocument, r))
+}
+
 // Status is the report so far, and what the job waits for, "" if for nothing.
 func (j *Job) Status() (report Report, there bool, waits string, err error) {
 	report, there, err = Load(&j.deps.Store.Reader)

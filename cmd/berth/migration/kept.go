@@ -106,7 +106,7 @@ func (u *undecided) verified(r *store.Reader, epoch store.Epoch) error {
 		if err != nil {
 			return err
 		}
-		if at, in := u.decided.OptedIn[site.Name]; in && v.Done() && !v.Finished.After(at) {
+		if at, in := u.decided.OptedIn[site.Name]; in && !v.Finished.IsZero() && !v.Finished.After(at) {
 			continue
 		}
 		left := site.Hosts[verify.Error]

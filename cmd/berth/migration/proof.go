@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"berth/migrate/backfill"
 	"berth/migrate/shadow"
 	"berth/migrate/verify"
 	"berth/store/control"
@@ -55,8 +56,13 @@ func (s *Service) postVerify(ctx context.Context, p control.Principal, r *http.R
 	return s.verification()
 }
 
-// checkVerified wants a comparison of this epoch that found no difference.
+// checkVerified wants a comparison of this epoch that found no difference, and that began when the backfill was through: what is copied later was
+// not compared.
 func (s *Service) checkVerified(p *Plan) error {
+	copied, err := backfill.FinishedAt(&s.deps.Store.Reader)
+	if err != nil {
+		return err
+	}
 	v, err := s.verification()
 	switch {
 	case err != nil:
@@ -65,6 +71,10 @@ func (s *Service) checkVerified(p *Plan) error {
 		p.check("verify", false, "nothing was compared since the backfill began: run `berth migrate verify`")
 	case v.Aborted != "":
 		p.check("verify", false, "the comparison ended without a result: %s; run `berth migrate verify`", v.Aborted)
+	case copied == 0:
+		p.check("verify", false, "the backfill is not through, and what it has not copied yet was not compared: see `berth migrate status`")
+	case v.Run < copied:
+		p.check("verify", false, "the comparison began before the backfill was through, and says nothing of what was copied later: run `berth migrate verify`")
 	case !v.Done:
 		p.check("verify", false, "the comparison is not through: see `berth migrate status`")
 	default:
