@@ -75,10 +75,15 @@ func (m *Machine) Move(ctx context.Context, from, to Phase, who, why string) (St
 }
 
 // MoveWith is Move with more in the same batch: what the phase is entered with, and must not be there without it, nor it without that. also
-// sees the state as it was before, and nothing happens if it fails. nil is for nothing.
+// sees the state as it was before, and nothing happens if it fails. nil is for nothing. The way back is open on a full disk as well: it
+// may use what is kept free for making room.
 func (m *Machine) MoveWith(ctx context.Context, from, to Phase, who, why string, also func(*store.Tx) error) (State, error) {
 	var entered State
-	_, err := m.store.Update(ctx, func(tx *store.Tx) error {
+	update := m.store.Update
+	if to.Before(from) {
+		update = m.store.UpdateFreeing
+	}
+	_, err := update(ctx, func(tx *store.Tx) error {
 		s, err := Load(&tx.Reader)
 		if err != nil {
 			return err

@@ -101,10 +101,11 @@ func (c *Conflict) Error() string {
 func (c *Conflict) Unwrap() error { return ErrConflict }
 
 // SetRollout stores a configuration, with a line of the log, in one batch, and returns it as it is in force. It changes nothing if
-// another one than the caller has seen is there (a *Conflict), or when the migration is over (migrate.ErrPhase).
+// another one than the caller has seen is there (a *Conflict), or when the migration is over (migrate.ErrPhase). A site can be sent back on a
+// full disk, too.
 func SetRollout(ctx context.Context, s *store.Store, now func() time.Time, c Change) (rollout.Document, error) {
 	var set rollout.Document
-	_, err := s.Update(ctx, func(tx *store.Tx) (err error) {
+	_, err := s.UpdateFreeing(ctx, func(tx *store.Tx) (err error) {
 		set, err = SetRolloutIn(tx, now(), c)
 		return err
 	})

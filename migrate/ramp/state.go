@@ -130,10 +130,10 @@ func standing(r *store.Reader) (Standing, rollout.Document, migrate.State, error
 	return Standing{State: s, Percent: doc.Config.Percent, Default: doc.Config.Default, Phase: phase.Phase}, doc, phase, err
 }
 
-// Save is a Keeper's.
+// Save is a Keeper's. A ramp that must go back can do so on a full disk.
 func (d *Documents) Save(ctx context.Context, m Move) (Standing, error) {
 	var after Standing
-	_, err := d.store.Update(ctx, func(tx *store.Tx) error {
+	_, err := d.store.UpdateFreeing(ctx, func(tx *store.Tx) error {
 		at, doc, phase, err := standing(&tx.Reader)
 		if err != nil {
 			return err
