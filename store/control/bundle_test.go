@@ -9,6 +9,8 @@ import (
 	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"berth/assets/bundle"
 )
 
 func bundlePart(name, contentType, content string) string {
@@ -76,7 +78,7 @@ func TestReadBundle(t *testing.T) {
 		})
 	}
 	info, err := readBundle(strings.NewReader(goodBundle))
-	if diff := cmp.Diff(bundleInfo{MainModule: "w.js", Modules: 2}, info); err != nil || diff != "" {
+	if diff := cmp.Diff(bundle.Info{Metadata: bundle.Metadata{MainModule: "w.js"}, Modules: 2}, info); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
@@ -96,7 +98,7 @@ func FuzzBundle(f *testing.F) {
 	f.Add([]byte("--b\r\nContent-Disposition: form-data; name=metadata\r\n\r\n{\"main_module\":\"\"}\r\n--b--"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		info, err := readBundle(strings.NewReader(string(b)))
-		if err == nil && (info.MainModule == "" || info.Modules < 1 || info.Modules > maxBundleModules) {
+		if err == nil && (info.MainModule == "" || info.Modules < 1 || info.Modules > bundle.MaxModules) {
 			t.Errorf("accepted with %+v", info)
 		}
 		var e *Error

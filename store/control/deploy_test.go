@@ -263,7 +263,7 @@ func TestRuleFilesAreStoredAndShown(t *testing.T) {
 		t.Error("uses_functions is false")
 	}
 	log := a.logOf("docs", d.ID)
-	for _, want := range []string{"Functions do not run on this server yet", "main module w.js, 2 modules", "_headers: header rules for 1 path in effect.", "_redirects: 1 redirect in effect.", "_routes.json (43 bytes) is stored"} {
+	for _, want := range []string{"Functions do not run on this server", "main module w.js, 2 modules", "_headers: header rules for 1 path in effect.", "_redirects: 1 redirect in effect.", "_routes.json (43 bytes) is stored"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("log does not say %q:\n%s", want, log)
 		}

@@ -253,5 +253,5 @@ func (s *Service) retryDeployment(*call) (any, error) {
 
 func (s *Service) createTail(*call) (any, error) {
 	return nil, refuse(http.StatusNotImplemented, codeNotImplemented,
-		"this server cannot tail a deployment yet: functions do not run on it, so there are no logs of them. Requests are in the server's access log")
+		"this server cannot tail a deployment yet. Requests are in the server's access log, and what Functions say is in its own log, at the level debug")
 }

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"berth/assets/blob"
+	"berth/assets/bundle"
 	"berth/assets/rules"
 	"berth/store"
 )
@@ -35,7 +36,7 @@ type deploymentForm struct {
 	Routes             store.FileRef
 	RoutingConfig      store.FileRef
 	WorkerBundle       store.FileRef
-	Bundle             bundleInfo
+	Bundle             bundle.Info
 	RoutesReport       rules.Report // on _routes.json
 	Notes              []string     // for the deployment's log
 }

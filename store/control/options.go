@@ -56,6 +56,9 @@ type Options struct {
 	// CompressMaxBytes is the largest file that is encoded, default 16 MiB.
 	CompressMaxBytes int64
 
+	// Functions says that the server runs the code of deployments: their logs then say so.
+	Functions bool
+
 	// Rules are the limits of rule files. Whoever serves the deployments must compile them with the same ones.
 	Rules rules.Options
 }

@@ -232,8 +232,7 @@ func (pub *publication) log(p store.Project, d store.Deployment, notes []string)
 	lines = append(lines, pub.notes...)
 	lines = append(lines, pub.hintNotes...)
 	if d.UsesFunctions {
-		lines = append(lines, fmt.Sprintf("Functions do not run on this server yet. The bundle (main module %s, %d modules, %d bytes) is stored; requests are answered from the static files.",
-			f.Bundle.MainModule, f.Bundle.Modules, f.WorkerBundle.Size))
+		lines = append(lines, s.functionLines(f.Bundle, f.WorkerBundle.Size)...)
 	}
 	lines = append(lines, notes...)
 	if d.Environment == store.Production {

@@ -34,7 +34,7 @@ func notesOf(name, text string, limits rules.Options) []string {
 		headers, report := rules.ParseHeaders(text, limits)
 		return reportLines(name, fmt.Sprintf("header rules for %s in effect", count(headers.Len(), "path")), report)
 	}
-	return []string{fmt.Sprintf("%s (%d bytes) is stored with the deployment. It is for Functions, which do not run on this server yet.", name, len(text))}
+	return []string{fmt.Sprintf("%s (%d bytes) is stored with the deployment. It says which paths go to the Functions.", name, len(text))}
 }
 
 // reportLines puts the sum before the problems, so that it is seen however many they are.

@@ -77,6 +77,38 @@ type EnvVar struct {
 	Value string
 }
 
+// RunSettings are what a project sets for its Functions in one environment.
+type RunSettings struct {
+	CompatibilityDate  string // "": not set
+	CompatibilityFlags []string
+	Vars               map[string]string // variables and secrets, in the clear
+}
+
+// RunSettings returns them, for whoever runs the project's Functions.
+func (s *Service) RunSettings(p store.Project, env store.Environment) (RunSettings, error) {
+	vars, err := s.EnvVars(p, env)
+	if err != nil {
+		return RunSettings{}, err
+	}
+	set, err := decodeSettings(p.Settings)
+	if err != nil {
+		return RunSettings{}, err
+	}
+	run := RunSettings{Vars: make(map[string]string, len(vars))}
+	for name, v := range vars {
+		run.Vars[name] = v.Value
+	}
+	fields := set.Environments[environmentName(env)].Fields
+	for name, into := range map[string]any{"compatibility_date": &run.CompatibilityDate, "compatibility_flags": &run.CompatibilityFlags} {
+		if raw, ok := given(fields, name); ok {
+			if err := json.Unmarshal(raw, into); err != nil {
+				return RunSettings{}, fmt.Errorf("setting %s of project %s: %w", name, p.Name, err)
+			}
+		}
+	}
+	return run, nil
+}
+
 // EnvVars opens the environment variables and secrets of a project, for whoever runs its functions.
 func (s *Service) EnvVars(p store.Project, env store.Environment) (map[string]EnvVar, error) {
 	set, err := decodeSettings(p.Settings)
