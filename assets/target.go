@@ -31,6 +31,16 @@ func (p *Plan) split(target string) (path, query string) {
 	return target, ""
 }
 
+// Address is what a browser's address bar would have of a request's target: the encoded path, which _routes.json is matched with, and
+// "?" and the query, encoded too; "" if there is none. Both are valid until p is used again.
+func (p *Plan) Address(target string) (path, query string) {
+	p.scratch = p.scratch[:0]
+	path, query = p.split(target)
+	start := len(p.scratch)
+	p.appendQuery(query)
+	return path, view(p.scratch[start:])
+}
+
 // normalise is split for targets with anything out of the ordinary.
 func (p *Plan) normalise(target string) (path, query string) {
 	target, _, _ = strings.Cut(target, "#")

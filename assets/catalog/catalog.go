@@ -122,6 +122,8 @@ type Deployment struct {
 	Branch   string
 	Settings store.SiteSettings // its own; Effective says what holds
 	Content  Content
+	// Functions says which requests its code answers; nil: it has none.
+	Functions *Functions
 }
 
 // Content names what a deployment answers: two with the same one answer alike, in one process. It is never zero, and the same again when
@@ -228,7 +230,7 @@ func (c *Catalog) weight(_ store.DeploymentNo, e *entry) int64 {
 	if e.deployment == nil {
 		return 1
 	}
-	return min(e.deployment.Site.Weight()+deploymentCost+int64(len(e.deployment.Branch)), c.capacity)
+	return min(e.deployment.Site.Weight()+e.deployment.Functions.weight()+deploymentCost+int64(len(e.deployment.Branch)), c.capacity)
 }
 
 // follow drops what a commit changed, so that no answer outlives a deployment or a setting. What belongs to a target goes

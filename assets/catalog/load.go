@@ -24,10 +24,10 @@ func (c *Catalog) load(ctx context.Context, no store.DeploymentNo) (*entry, erro
 	if d.Manifest == (store.FileRef{}) {
 		return nil, fmt.Errorf("it has no files: %w", store.ErrNotFound)
 	}
-	site, lacking, err := c.compile(ctx, d, variants)
+	compiled, lacking, err := c.compile(ctx, d, variants)
 	switch {
 	case err == nil:
-		return c.found(d, variants.ref, site, lacking), nil
+		return c.found(d, variants.ref, compiled, lacking), nil
 	case !errors.Is(err, ErrCorrupt):
 		return nil, err
 	}
@@ -58,18 +58,27 @@ func (c *Catalog) records(no store.DeploymentNo) (d store.Deployment, v variants
 }
 
 // found makes the entry of a site, and reports what it has to do without.
-func (c *Catalog) found(d store.Deployment, variants store.FileRef, site *assets.Site, lacking error) *entry {
+func (c *Catalog) found(d store.Deployment, variants store.FileRef, compiled compiled, lacking error) *entry {
 	content := Content{d.No, binary.LittleEndian.Uint64(variants.Digest[:]) >> 1}
 	if lacking != nil {
 		content.Form = 1<<63 | c.damaged.Add(1)
 	}
-	e := &entry{deployment: &Deployment{Site: site, No: d.No, Project: d.Project, UUID: d.UUID, Branch: d.Branch, Settings: d.Site, Content: content}}
+	e := &entry{deployment: &Deployment{
+		Site: compiled.site, Functions: compiled.functions,
+		No: d.No, Project: d.Project, UUID: d.UUID, Branch: d.Branch, Settings: d.Site, Content: content,
+	}}
 	if lacking != nil {
 		c.partial.Add(1)
 		c.log.Error("deployment is served without its early hints or encoded forms", "deployment", d.No, "err", lacking)
 		e.again = time.Now().Add(partialRetry)
 	}
 	return e
+}
+
+// compiled is what comes of a deployment's files.
+type compiled struct {
+	site      *assets.Site
+	functions *Functions
 }
 
 // part is a file that a deployment's record names, and what was read of it.
@@ -84,18 +93,20 @@ type part struct {
 // compile reads a deployment's manifest and rule files. A rule file that is gone or damaged makes the deployment corrupt:
 // without its rules a site may show what it should not. Early hints and encoded forms only make it faster; lacking says
 // what is wrong with those, and the site is without.
-func (c *Catalog) compile(ctx context.Context, d store.Deployment, variants variantsRef) (site *assets.Site, lacking, err error) {
-	release, err := c.reserve(ctx, d.Manifest, d.Headers, d.Redirects, d.Hints, variants.ref)
+func (c *Catalog) compile(ctx context.Context, d store.Deployment, variants variantsRef) (done compiled, lacking, err error) {
+	release, err := c.reserve(ctx, d.Manifest, d.Headers, d.Redirects, d.Routes, d.Hints, variants.ref)
 	if err != nil {
-		return nil, nil, err
+		return done, nil, err
 	}
 	defer release()
 	lacking = variants.err
 	in := assets.Input{Limits: c.limits}
+	var routes []byte
 	parts := []part{
 		{name: "manifest", ref: d.Manifest, into: &in.Manifest},
 		{name: rules.HeadersFile, ref: d.Headers, into: &in.Headers},
 		{name: rules.RedirectsFile, ref: d.Redirects, into: &in.Redirects},
+		{name: rules.RoutesFile, ref: d.Routes, into: &routes},
 		{name: "early hints", ref: d.Hints, into: &in.Hints, spare: true},
 		{name: "encoded forms", ref: variants.ref, into: &in.Variants, spare: true},
 	}
@@ -105,14 +116,15 @@ func (c *Catalog) compile(ctx context.Context, d store.Deployment, variants vari
 		case p.err != nil && p.spare:
 			lacking = errors.Join(lacking, p.err)
 		case p.err != nil:
-			return nil, nil, p.err
+			return done, nil, p.err
 		}
 	}
-	site, damaged, err := compileSparing(in)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w: manifest %s: %w", ErrCorrupt, d.Manifest.Digest, err)
+	var damaged error
+	if done.site, damaged, err = compileSparing(in); err != nil {
+		return done, nil, fmt.Errorf("%w: manifest %s: %w", ErrCorrupt, d.Manifest.Digest, err)
 	}
-	return site, errors.Join(lacking, damaged), nil
+	done.functions, err = compileFunctions(d, routes, c.limits)
+	return done, errors.Join(lacking, damaged), err
 }
 
 // readParts reads all at once: on a disk that is slow to answer they take as long as the longest, and while one comes

@@ -12,6 +12,7 @@ import (
 type Routes struct {
 	include, exclude index
 	patterns         []pattern
+	rules            []string // as they are written, for each pattern
 }
 
 // ParseRoutes parses, checks and compiles a _routes.json. A file with a problem is no good as a whole: the result is nil
@@ -36,6 +37,7 @@ func ParseRoutes(text string, o Options) (*Routes, Report) {
 			for _, glob := range routeGlobs(rule) {
 				ids[list] = append(ids[list], int32(len(r.patterns)))
 				r.patterns = append(r.patterns, pattern{sep: '/', glob: glob})
+				r.rules = append(r.rules, rule)
 			}
 		}
 	}
@@ -55,12 +57,30 @@ func (r *Routes) Match(path string) bool {
 	return in
 }
 
+// Why is Match that says which rule decided: one of "exclude", or one of "include"; "" if no rule matches.
+func (r *Routes) Why(path string) (rule string, match bool) {
+	if r == nil {
+		return "", true
+	}
+	if i, out := r.exclude.first(path); out {
+		return r.rules[i], false
+	}
+	if i, in := r.include.first(path); in {
+		return r.rules[i], true
+	}
+	return "", false
+}
+
 // Weight is about the memory that r holds, in bytes.
 func (r *Routes) Weight() int64 {
 	if r == nil {
 		return 0
 	}
-	return int64(unsafe.Sizeof(*r)) + r.include.weight() + r.exclude.treeWeight() // the patterns are in one list
+	texts := int64(0)
+	for _, rule := range r.rules {
+		texts += int64(unsafe.Sizeof(rule)) + int64(len(rule))
+	}
+	return int64(unsafe.Sizeof(*r)) + texts + r.include.weight() + r.exclude.treeWeight() // the patterns are in one list
 }
 
 // routeGlobs is what a rule stands for, each as the texts between its "*"s: a rule for a directory covers the

@@ -55,6 +55,7 @@ SIGTERM and Ctrl-C drain and stop; a second one stops at once. SIGHUP opens the 
 	addMemoryFlags(f, &s)
 	addLegacyFlags(f, &s)
 	addEdgeFlags(f, &s)
+	addFunctionFlags(f, &s)
 	addControlFlags(f, &s)
 	return c
 }

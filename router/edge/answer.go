@@ -7,6 +7,7 @@ type answer struct {
 	status int
 	body   string
 	allow  string // the Allow field, "" for none
+	retry  string // seconds, the Retry-After field, "" for none
 	close  bool   // the connection cannot go on: where its next request begins is not known, or not wanted
 }
 
@@ -27,8 +28,10 @@ func tooManyRequests() answer { return answer{status: 429, body: "Too many reque
 func headTooLarge() answer {
 	return answer{status: 431, body: "Request header fields too large\n", close: true}
 }
-func internalError() answer { return answer{status: 500, body: "Internal server error\n"} }
-func unavailable() answer   { return answer{status: 503, body: "Service unavailable\n"} }
+func internalError() answer  { return answer{status: 500, body: "Internal server error\n"} }
+func badGateway() answer     { return answer{status: 502, body: "Bad gateway\n"} }
+func unavailable() answer    { return answer{status: 503, body: "Service unavailable\n"} }
+func gatewayTimeout() answer { return answer{status: 504, body: "Gateway timeout\n"} }
 func wrongVersion() answer {
 	return answer{status: 505, body: "HTTP version not supported\n", close: true}
 }
@@ -53,6 +56,9 @@ func (a answer) render(resp *fasthttp.Response, head bool) {
 	h.Add("Cache-Control", "no-store")
 	if a.allow != "" {
 		h.Add("Allow", a.allow)
+	}
+	if a.retry != "" {
+		h.Add("Retry-After", a.retry)
 	}
 	if a.body != "" {
 		h.SetContentType("text/plain; charset=utf-8")

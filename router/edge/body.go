@@ -65,7 +65,7 @@ func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
 	case a.status != 0:
 	case len(h.RequestURI()) > s.opts.MaxTargetBytes:
 		a = targetTooLong()
-	case h.ContentLength() > s.opts.MaxBodyBytes:
+	case h.ContentLength() > s.maxBody():
 		a = bodyTooLarge()
 	default:
 		c.asked, x.asked = x.asked, routing{} // the handler begins it again

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -53,6 +54,8 @@ type conn struct {
 	received, used, blank int
 
 	budget int // bytes that may still be read for the body; 0: no bound
+
+	cut atomic.Bool // the body that is read is not wanted any more: see functionBody
 
 	readErr error // of the last Read, if it failed: fasthttp does not always wrap it
 
@@ -107,6 +110,10 @@ func (c *conn) Read(p []byte) (int, error) {
 		if !draining && c.srv.draining.Load() {
 			continue // our deadline may have overwritten the wake-up
 		}
+		if c.cut.Load() {
+			c.readErr = errBodyCut
+			return 0, errBodyCut
+		}
 		n, err := c.nc.Read(p)
 		if n > 0 {
 			return c.took(p[:n])
@@ -158,7 +165,10 @@ func (c *conn) arm(until time.Time) {
 
 // took notes the arrival of bytes.
 func (c *conn) took(b []byte) (int, error) {
-	c.begun, c.heard = true, true
+	c.begun = true
+	if !c.heard { // which Write looks at, perhaps meanwhile
+		c.heard = true
+	}
 	c.count(b)
 	if c.budget > 0 {
 		if c.budget -= len(b); c.budget <= 0 {

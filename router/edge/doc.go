@@ -20,6 +20,13 @@
 // moves: its next deployment has other keys. Routing is asked on both ways, once for each request. Options.PlainOnly turns the short
 // way off; tests hold both against each other, byte for byte.
 //
+// # Functions
+//
+// A deployment may bring code, and say by _routes.json which paths are for it. Once the deployment that answers is known, such a request goes
+// to the code (package functions), whatever its method, body and answer streamed; it is not prepared, planned or changed by rules. The code
+// in turn may ask for files of its deployment, and gets what the request would have got without code (ServeAsset). A request for other
+// paths, or to another site, pays one comparison.
+//
 // # Hosts that move
 //
 // Production, aliases and custom domains go from deployment to deployment while pages of the earlier ones are open. A file

@@ -27,6 +27,7 @@ type exchange struct {
 	serving deployment // what answers: that of the route, or one that the client is pinned to
 	skew    skew
 	pinned  bool // serving is not that of the route
+	code    bool // the code of serving answers
 	movedOn bool // the host does not serve that of the route any more
 	asked   routing
 	status  int
@@ -35,6 +36,10 @@ type exchange struct {
 	body   []byte    // of the answer, if it is in memory
 	file   *openFile // with the body, if it is there
 	stream blobStream
+
+	answered  functionAnswer // by code
+	uploading bool           // more of the request may come while the answer goes out
+
 	text   []byte  // values of fields that are made here
 	record *record // nil: not logged
 }
@@ -55,7 +60,7 @@ func (s *Server) begin(c *conn, ctx *fasthttp.RequestCtx) *exchange {
 	x := s.exchanges.Get().(*exchange)
 	x.client, x.counted, x.host, x.route, x.status, x.sent = c.peer, false, "", router.Decision{}, 0, 0
 	x.serving, x.pinned, x.plan.KeptSource = deployment{}, false, 0
-	x.record, x.body = nil, nil
+	x.record, x.body, x.code, x.uploading = nil, nil, false, false
 	x.asked, c.asked = c.asked, routing{}
 	c.x = x
 	c.used += requestLength(&ctx.Request.Header)
@@ -86,17 +91,19 @@ func (s *Server) finish(c *conn, x *exchange) {
 	if x.stream.used {
 		x.sent = x.stream.sent
 	}
+	x.answered.end()
+	x.sent += x.answered.sent
 	c.shard.answered(x.status, x.sent)
 	x.countEarlier(c.shard)
 	if r := x.record; r != nil {
 		x.record = nil
 		r.duration = time.Since(r.start)
-		r.status, r.bytes, r.aborted = x.status, x.sent, c.failed || x.stream.failed
+		r.status, r.bytes, r.aborted = x.status, x.sent, c.failed || x.stream.failed || x.answered.failed
 		r.client, r.route = x.client, x.route
 		r.route.Deployment = x.answering()
 		s.access.put(r)
 	}
-	x.stream, x.body, x.file, x.serving, x.asked = blobStream{}, nil, nil, deployment{}, routing{} // or an idle exchange would keep a site in memory
+	x.stream, x.answered, x.body, x.file, x.serving, x.asked = blobStream{}, functionAnswer{}, nil, nil, deployment{}, routing{} // or an idle exchange would keep a site in memory
 	x.req.Kept = nil
 	if cap(x.head.joined) > 64<<10 {
 		x.head.joined = nil

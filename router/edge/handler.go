@@ -22,13 +22,18 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	s.note(x, ctx)
 	a := s.check(c, x, ctx)
 	if a.status == 0 {
-		a = s.respond(x, ctx)
+		a = s.respond(c, x, ctx)
+	} else {
+		a = s.settleBody(c, ctx, a)
 	}
 	if a.status != 0 {
 		s.give(ctx, x, a)
 	}
 	if a == unknownHost() {
 		s.keepUnknown(x, ctx)
+	}
+	if x.uploading {
+		return // its connection ends with the answer, and is not ours to look at
 	}
 	// While draining, pipelined requests behind this one have been sent already: the last of them ends the connection.
 	if x.head.closes || s.draining.Load() && c.received-c.used <= c.blank && !c.moreRead() {
@@ -54,12 +59,14 @@ func (s *Server) give(ctx *fasthttp.RequestCtx, x *exchange, a answer) {
 	a.render(&ctx.Response, head)
 	x.status, x.sent = a.status, a.bodyLen(head)
 	x.stream.used, x.body = false, nil
+	x.answered.end()
+	x.answered.sent = 0
 	if a.status == 400 {
 		s.stats.badRequests.Add(1)
 	}
 }
 
-// check refuses what must not reach a site, and reads the body away. The zero answer means: go on.
+// check refuses what must not reach a site, and reads the body away unless a function may want it. The zero answer means: go on.
 func (s *Server) check(c *conn, x *exchange, ctx *fasthttp.RequestCtx) answer {
 	h := &ctx.Request.Header
 	if a := x.checkFraming(h); a.status != 0 {
@@ -69,8 +76,10 @@ func (s *Server) check(c *conn, x *exchange, ctx *fasthttp.RequestCtx) answer {
 	if len(target) > s.opts.MaxTargetBytes {
 		return targetTooLong()
 	}
-	if a := s.discardBody(c, ctx); a.status != 0 {
-		return a
+	if s.functions == nil { // else it is not known yet who wants it
+		if a := s.discardBody(c, ctx); a.status != 0 {
+			return a
+		}
 	}
 	if c.trusted {
 		x.client = s.client(c.peer, x.head.forwardedFor)
@@ -148,12 +157,16 @@ func validHost(target, host []byte) bool {
 	return err == nil
 }
 
-// respond asks the router and the site, and renders the plan.
-func (s *Server) respond(x *exchange, ctx *fasthttp.RequestCtx) answer {
-	if a := s.find(x); a.status != 0 {
-		return a
+// respond asks the router and the site, and renders the plan, or has the site's code answer.
+func (s *Server) respond(c *conn, x *exchange, ctx *fasthttp.RequestCtx) answer {
+	a := s.find(x)
+	if a.status == 0 {
+		a = s.plan(x)
 	}
-	if a := s.plan(x); a.status != 0 {
+	if a.status == 0 && x.code {
+		return s.runFunction(c, x, ctx)
+	}
+	if a = s.settleBody(c, ctx, a); a.status != 0 {
 		return a
 	}
 	if a := s.render(x, ctx); a.status != 0 {

@@ -19,9 +19,12 @@ type planner interface {
 type deployment struct {
 	planner  planner
 	no       store.DeploymentNo
+	project  store.ProjectNo
 	uuid     store.UUID
 	settings store.SiteSettings // its own
 	content  catalog.Content    // zero: its answers are not prepared
+	// functions says which requests its code answers; nil: it has none.
+	functions *catalog.Functions
 }
 
 // sites lets tests stand in planners of their own.
@@ -38,7 +41,7 @@ func (c compiledSites) deployment(ctx context.Context, no store.DeploymentNo) (d
 	if err != nil {
 		return deployment{}, err
 	}
-	return deployment{planner: d.Site, no: d.No, uuid: d.UUID, settings: d.Settings, content: d.Content}, nil
+	return deployment{planner: d.Site, no: d.No, project: d.Project, functions: d.Functions, uuid: d.UUID, settings: d.Settings, content: d.Content}, nil
 }
 
 func (c compiledSites) settings(ctx context.Context, no store.ProjectNo) (*store.SiteSettings, error) {
@@ -74,30 +77,38 @@ func (s *Server) plan(x *exchange) answer {
 }
 
 func (s *Server) planOnce(x *exchange) answer {
-	x.skew, x.pinned, x.req.Kept, x.text = skew{}, false, nil, x.text[:0]
+	x.skew, x.pinned, x.code, x.req.Kept, x.text = skew{}, false, false, nil, x.text[:0]
 	project, err := s.sites.settings(s.base, x.route.Project)
 	if err != nil {
 		return s.fault(x, unavailable(), "settings cannot be had", err)
 	}
 	settings := catalog.Effective(x.serving.settings, *project)
-	moves := x.route.Class != store.ClassDeployment
-	if moves && settings.Skew == store.On {
+	if x.route.Class != store.ClassDeployment && settings.Skew == store.On {
 		s.choose(x)
 		if x.serving.no != x.route.Deployment {
 			x.pinned = true
 			settings = catalog.Effective(x.serving.settings, *project)
 		}
 	}
-	x.req.NoIndex = x.route.Flags&store.FlagNoIndex != 0
-	x.req.NoCORS = settings.CORS == store.Off
-	x.serving.planner.Plan(&x.plan, &x.req)
-	if keep := catalog.Keep(s.opts.KeepAssets, settings.KeepAssets); x.plan.Missing && moves && keep >= 0 {
-		s.planKept(x, keep)
+	if x.code = s.selects(x); x.code {
+		return answer{}
 	}
+	s.planFiles(x, settings)
 	if x.skew.on {
 		s.finishSkew(x)
 	}
 	return answer{}
+}
+
+// planFiles asks the site, and where it has no file, what the host served before.
+func (s *Server) planFiles(x *exchange, settings store.SiteSettings) {
+	x.req.NoIndex = x.route.Flags&store.FlagNoIndex != 0
+	x.req.NoCORS = settings.CORS == store.Off
+	x.serving.planner.Plan(&x.plan, &x.req)
+	moves := x.route.Class != store.ClassDeployment
+	if keep := catalog.Keep(s.opts.KeepAssets, settings.KeepAssets); x.plan.Missing && moves && keep >= 0 {
+		s.planKept(x, keep)
+	}
 }
 
 // planKept plans again, with the files that the host served before. A pinned deployment may lack one of them as well: that of

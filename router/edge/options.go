@@ -34,6 +34,9 @@ type Options struct {
 	// MaxBodyBytes bounds a request body, which is read and thrown away so that the client hears its 405 or redirect;
 	// more is a 413 and the end of the connection.
 	MaxBodyBytes int
+	// MaxFunctionBody bounds a request body that goes to a function, in bytes; more is a 413. It has to come in ReadTimeout, and one
+	// second more for each 16 KiB; time in which the function does not read does not count.
+	MaxFunctionBody int
 	// MaxConns bounds open connections; one more is answered 503 at once.
 	MaxConns int
 	// MaxConnsPerIP bounds the open connections of one client address (IPv6: of one /64); one more is answered 429 at
@@ -81,6 +84,7 @@ func Defaults() Options {
 		MaxHeaderBytes:   16 << 10,
 		MaxTargetBytes:   8 << 10,
 		MaxBodyBytes:     64 << 10,
+		MaxFunctionBody:  100 << 20,
 		MaxConns:         10_000,
 		MaxConnsPerIP:    512,
 		BodyCache:        64 << 20,
@@ -110,6 +114,7 @@ func (o Options) withDefaults() (Options, error) {
 		bound("MaxHeaderBytes", &o.MaxHeaderBytes, d.MaxHeaderBytes, 512, 1<<20),
 		bound("MaxTargetBytes", &o.MaxTargetBytes, d.MaxTargetBytes, 16, 1<<20),
 		bound("MaxBodyBytes", &o.MaxBodyBytes, d.MaxBodyBytes, 1, 1<<30),
+		bound("MaxFunctionBody", &o.MaxFunctionBody, d.MaxFunctionBody, 1, 1<<40),
 		bound("MaxConns", &o.MaxConns, d.MaxConns, 1, 1<<22),
 		bound("BodyCache", &o.BodyCache, d.BodyCache, 1<<10, 1<<50),
 		bound("BodyCacheMaxItem", &o.BodyCacheMaxItem, d.BodyCacheMaxItem, 1, 1<<30),

@@ -41,26 +41,28 @@ type Deps struct {
 	// CookieSecret signs pins (see Options.SkewMaxAge): whoever has it can choose among the deployments that a host has
 	// served lately. All zero counts as missing.
 	CookieSecret [32]byte
+	Functions    Functions    // nil: deployments are answered from their files alone
 	Log          *slog.Logger // nil: slog.Default
 }
 
 // Server answers HTTP/1.1. It is safe for concurrent use.
 type Server struct {
-	opts     Options
-	resolver router.Resolver
-	sites    sites
-	bodies   *bodies
-	files    *openFiles
-	answers  *answers
-	dates    dates
-	pins     *pins
-	now      func() time.Time
-	fast     *fasthttp.Server
-	faults   faultLog
-	access   *accessLog // nil: none
-	stats    counters
-	perIP    *addressCounts // nil: no bound
-	requests *addressCounts // of clients behind a trusted proxy; nil: no bound
+	opts      Options
+	resolver  router.Resolver
+	sites     sites
+	functions Functions // nil: none run
+	bodies    *bodies
+	files     *openFiles
+	answers   *answers
+	dates     dates
+	pins      *pins
+	now       func() time.Time
+	fast      *fasthttp.Server
+	faults    faultLog
+	access    *accessLog // nil: none
+	stats     counters
+	perIP     *addressCounts // nil: no bound
+	requests  *addressCounts // of clients behind a trusted proxy; nil: no bound
 
 	slack time.Duration // by which the deadline of an idle connection may be late
 
@@ -140,6 +142,7 @@ func newServer(deps Deps, sites sites, opts Options) (*Server, error) {
 		opts:      opts,
 		resolver:  deps.Resolver,
 		sites:     sites,
+		functions: deps.Functions,
 		bodies:    bodies,
 		files:     files,
 		answers:   answers,

@@ -10,12 +10,14 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"berth/assets/blob"
 	"berth/cmd/berth/migration"
 	"berth/router/edge"
+	"berth/router/functions"
 	"berth/router/hostkey"
 	"berth/router/legacy"
 	"berth/store"
@@ -59,6 +61,8 @@ type Settings struct {
 
 	EncodeCommand []string // command line of a process that encodes files; none: files are not encoded
 
+	Functions functions.Options // limits only, and Command: "" for none
+
 	Edge    edge.Options    // limits only
 	Control control.Options // limits only
 }
@@ -69,6 +73,7 @@ func Defaults() Settings {
 		Data: "./berth-data", HTTP: "127.0.0.1:8080", API: "127.0.0.1:8788", Domain: "pages.localhost", Datacentre: "local",
 		MaxAPIConns: 2_000, Memory: 512 << 20, DrainTimeout: 30 * time.Second,
 		LegacyCache: 256 << 20, LegacyParse: legacy.Each.String(),
+		Functions: functions.Defaults(),
 		LogFormat: "text", LogLevel: "info",
 	}
 }
@@ -239,6 +244,11 @@ func (c *checked) checkLimits() error {
 	edgeOptions.AccessLog = nil
 	_, err := edge.New(edge.Deps{Resolver: standIn{}, Sites: standIn{}, Blobs: new(blob.Dir), CookieSecret: [32]byte{1}}, edgeOptions)
 	faults = append(faults, err)
+	if c.Functions.Command != "" {
+		if err := c.functionOptions().Check(); err != nil {
+			faults = append(faults, fmt.Errorf("--functions: %w", err))
+		}
+	}
 	controlOptions := c.controlOptions("http")
 	if host, err := hostkey.Canonical(c.Domain); err != nil || string(host) != c.Domain {
 		controlOptions.Domain = "" // told already
@@ -260,9 +270,16 @@ func (c *checked) edgeOptions() edge.Options {
 	return o
 }
 
+func (c *checked) functionOptions() functions.Options {
+	o := c.Functions
+	o.Dir = filepath.Join(c.Data, "functions")
+	return o
+}
+
 func (c *checked) controlOptions(publicURL string) control.Options {
 	o := c.Control
 	o.Domain, o.PublicURL, o.DataDir = c.Domain, publicURL, c.Data
+	o.Functions = c.Functions.Command != ""
 	o.SkewMaxAge = c.Edge.SkewMaxAge // what may be pinned for so long must be remembered for so long
 	return o
 }

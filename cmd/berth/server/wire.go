@@ -14,6 +14,7 @@ import (
 	"berth/cmd/berth/migration"
 	"berth/router"
 	"berth/router/edge"
+	"berth/router/functions"
 	"berth/router/hashed"
 	"berth/router/hostkey"
 	"berth/store"
@@ -28,6 +29,7 @@ type node struct {
 	migration *migration.Service
 	catalog   *catalog.Catalog
 	control   *control.Service
+	functions *functions.Runtime // nil: none run
 	edge      *edge.Server
 	encoder   *compress.Pool // nil: files are not encoded
 }
@@ -70,10 +72,8 @@ func (n *node) wire(c *checked, log *slog.Logger, publicURL string) (err error) 
 	}); err != nil {
 		return fmt.Errorf("start the catalog: %w", err)
 	}
-	if n.edge, err = edge.New(edge.Deps{
-		Resolver: n.migration.Resolver(), Sites: n.catalog, Blobs: n.blobs, CookieSecret: n.data.Secrets.Cookie, Log: log,
-	}, c.edgeOptions()); err != nil {
-		return fmt.Errorf("start the edge: %w", err)
+	if err := n.wireEdge(c, log); err != nil {
+		return err
 	}
 	dns := ""
 	if c.Resolver != "" {
@@ -101,6 +101,31 @@ func (n *node) wire(c *checked, log *slog.Logger, publicURL string) (err error) 
 	return nil
 }
 
+// wireEdge makes the edge, and what runs functions for it.
+func (n *node) wireEdge(c *checked, log *slog.Logger) (err error) {
+	deps := edge.Deps{Resolver: n.migration.Resolver(), Sites: n.catalog, Blobs: n.blobs, CookieSecret: n.data.Secrets.Cookie, Log: log}
+	if c.Functions.Command != "" {
+		source := &functions.Stored{Store: n.data.Store, Blobs: n.blobs, Settings: n.runSettings}
+		if n.functions, err = functions.New(functions.Deps{Source: source, Log: log}, c.functionOptions()); err != nil {
+			return fmt.Errorf("start functions: %w", err)
+		}
+		deps.Functions = n.functions
+	}
+	if n.edge, err = edge.New(deps, c.edgeOptions()); err != nil {
+		return fmt.Errorf("start the edge: %w", err)
+	}
+	if n.functions != nil {
+		n.functions.Start(n.edge)
+	}
+	return nil
+}
+
+// runSettings is asked when the control plane is there: nobody has a deployment run before the edge serves.
+func (n *node) runSettings(p store.Project, e store.Environment) (functions.Settings, error) {
+	s, err := n.control.RunSettings(p, e)
+	return functions.Settings(s), err
+}
+
 // newEncoder makes the processes that encode files; it starts none yet.
 func (c *checked) newEncoder(log *slog.Logger) (*compress.Pool, error) {
 	if len(c.EncodeCommand) == 0 || c.Control.CompressWorkers < 0 {
@@ -111,12 +136,15 @@ func (c *checked) newEncoder(log *slog.Logger) (*compress.Pool, error) {
 
 // close closes what is open, the store last.
 func (n *node) close() error {
+	var err error
+	if n.functions != nil {
+		err = n.functions.Close()
+	}
 	if n.catalog != nil {
 		n.catalog.Close()
 	}
-	var err error
 	if n.migration != nil {
-		err = n.migration.Close()
+		err = errors.Join(err, n.migration.Close())
 	}
 	if n.hashed != nil {
 		n.hashed.Close()
