@@ -34,6 +34,8 @@ type Deps struct {
 	Who func(context.Context, *router.Query) (Who, error)
 	// Skew is how skew protection chooses the deployment that answers; nil: it does not.
 	Skew func(edge.SkewQuestion) (*edge.SkewChoice, error)
+	// RunsFunctions says that the code of deployments answers the paths that are for it.
+	RunsFunctions bool
 	// KeepAssets is the longest time that the server answers files of earlier deployments; negative: never.
 	KeepAssets time.Duration
 }

@@ -12,6 +12,8 @@ import (
 	"berth/store"
 )
 
+const stageFunctions = "functions"
+
 // plan asks the site what it would answer, as the edge does. What a host served before is known for now alone.
 func (d Deps) plan(ctx context.Context, r *Report, a *asked, route store.Route, now bool) error {
 	if r.Deployment == nil {
@@ -38,12 +40,15 @@ func (d Deps) plan(ctx context.Context, r *Report, a *asked, route store.Route, 
 		}
 		settings = catalog.Effective(dep.Settings, *project)
 	}
+	plan := assets.Plan{Trace: new(assets.Trace)}
+	if d.code(r, dep, &plan, a) {
+		return nil
+	}
 	if settings.CORS == store.Off {
 		r.say("settings", "cors is off: no Access-Control-Allow-Origin but by a rule")
 	}
 	a.request.NoIndex = route.Flags&store.FlagNoIndex != 0
 	a.request.NoCORS = settings.CORS == store.Off
-	plan := assets.Plan{Trace: new(assets.Trace)}
 	dep.Site.Plan(&plan, &a.request)
 	if err := d.planKept(ctx, r, a, dep, route, &plan, settings, now); err != nil {
 		return err
@@ -51,6 +56,33 @@ func (d Deps) plan(ctx context.Context, r *Report, a *asked, route store.Route, 
 	r.take(&plan, choice)
 	d.file(r, dep.Site, a, &plan)
 	return nil
+}
+
+// code says whether the deployment's code answers instead of its files, and which rule has it so.
+func (d Deps) code(r *Report, dep *catalog.Deployment, plan *assets.Plan, a *asked) bool {
+	if dep.Functions == nil {
+		return false
+	}
+	if !d.RunsFunctions {
+		r.say(stageFunctions, "the deployment has code, but the server was started without --functions: its files answer")
+		return false
+	}
+	path, _ := plan.Address(a.request.Target)
+	rule, selected := dep.Functions.Why(path)
+	switch {
+	case selected && rule == "":
+		r.say(stageFunctions, "the deployment has code and no _routes.json: its code answers every path")
+	case selected:
+		r.say(stageFunctions, fmt.Sprintf("the code answers %q: \"include\" of _routes.json has %q", path, rule))
+	case rule == "":
+		r.say(stageFunctions, fmt.Sprintf("the files answer %q: no rule of _routes.json matches", path))
+	default:
+		r.say(stageFunctions, fmt.Sprintf("the files answer %q: \"exclude\" of _routes.json has %q", path, rule))
+	}
+	if selected {
+		r.Note = "what the code answers is for the code to say; the files' rules touch only what it asks of env.ASSETS"
+	}
+	return selected
 }
 
 // planKept plans again with the files that the host served before, if they have a say.

@@ -95,7 +95,7 @@ func (n *node) wire(c *checked, log *slog.Logger, publicURL string) (err error) 
 	if err != nil {
 		return fmt.Errorf("start the control plane: %w", err)
 	}
-	why := explain.Deps{Store: n.data.Store, Hasher: hasher, Resolver: n.migration.Resolver(), Sites: n.catalog, Datacentre: c.Datacentre, Who: n.migration.Who, Skew: n.edge.Skew, KeepAssets: c.Control.KeepAssets}
+	why := explain.Deps{Store: n.data.Store, Hasher: hasher, Resolver: n.migration.Resolver(), Sites: n.catalog, Datacentre: c.Datacentre, Who: n.migration.Who, Skew: n.edge.Skew, RunsFunctions: n.functions != nil, KeepAssets: c.Control.KeepAssets}
 	n.control.Extra(explain.Pattern, control.NeedAnyToken, why.Handle)
 	n.migration.Mount(n.control)
 	return nil
