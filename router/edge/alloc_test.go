@@ -24,11 +24,16 @@ func TestHandlerAllocatesNothing(t *testing.T) {
 			request: strings.Replace(browserRequest, "Accept:", "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\nAccept:", 1),
 			opts:    Options{AccessLog: io.Discard, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}},
 		},
-		"head":     {request: "HEAD" + strings.TrimPrefix(browserRequest, "GET")},
-		"absolute": {request: strings.Replace(browserRequest, "GET /", "GET http://docs.pages.example/", 1)},
+		"functions": {request: browserRequest, opts: Options{AccessLog: io.Discard}},
+		"head":      {request: "HEAD" + strings.TrimPrefix(browserRequest, "GET")},
+		"absolute":  {request: strings.Replace(browserRequest, "GET /", "GET http://docs.pages.example/", 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHandlerRun(t, start(t, benchWorld(t), tt.opts), tt.request, 200)
+			w := benchWorld(t)
+			if name == "functions" {
+				w.functions = newCode(t, nil)
+			}
+			h := newHandlerRun(t, start(t, w, tt.opts), tt.request, 200)
 			if n := testing.AllocsPerRun(2000, func() { h.reset(); h.run() }); n != 0 {
 				t.Errorf("%v allocations", n)
 			}

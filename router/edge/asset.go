@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -138,7 +139,7 @@ type timedWriter struct {
 }
 
 func (t *timedWriter) Write(p []byte) (int, error) {
-	if err := t.control.SetWriteDeadline(time.Now().Add(t.timeout)); err != nil {
+	if err := t.control.SetWriteDeadline(time.Now().Add(t.timeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return 0, err
 	}
 	return t.w.Write(p)

@@ -31,12 +31,15 @@ type world struct {
 	skewed  map[store.DeploymentNo]store.UUID      // deployments with skew protection, and their IDs
 	targets map[store.DeploymentNo]*catalog.Target // what was served before them
 
+	functions Functions                                 // that run the code of deployments
+	code      map[store.DeploymentNo]*catalog.Functions // of deployments that have any
+
 	resolve func(q *router.Query) (router.Decision, error) // instead of hosts
 	load    func(no store.DeploymentNo) (planner, error)   // instead of sites
 }
 
 func (w *world) deps(log *slog.Logger) Deps {
-	d := Deps{Resolver: w, Blobs: w.blobs, CookieSecret: [32]byte{1}, Log: log}
+	d := Deps{Resolver: w, Blobs: w.blobs, CookieSecret: [32]byte{1}, Functions: w.functions, Log: log}
 	if w.disk != nil {
 		d.Blobs = w.disk
 	}
@@ -73,7 +76,7 @@ func (w *world) deployment(_ context.Context, no store.DeploymentNo) (deployment
 		return deployment{planner: p, no: no, content: catalog.Content{No: no}}, err
 	}
 	if p, ok := w.sites[no]; ok {
-		d := deployment{planner: p, no: no, content: catalog.Content{No: no}}
+		d := deployment{planner: p, no: no, project: 7, content: catalog.Content{No: no}, functions: w.code[no]}
 		if id, ok := w.skewed[no]; ok {
 			d.uuid, d.settings.Skew = id, store.On
 		}
