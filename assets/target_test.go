@@ -158,3 +158,15 @@ func TestLocation(t *testing.T) {
 		}
 	}
 }
+
+func TestAddress(t *testing.T) {
+	var p Plan
+	for target, want := range map[string][2]string{
+		"/": {"/", ""}, "/a%zz?b=%zz": {"/a%zz", "?b=%zz"}, "/a/../b//c?": {"/b//c", ""}, "/é?é='#f": {"/%C3%A9", "?%C3%A9=%27"},
+		"/%2e%2E/x": {"/x", ""}, "/a?x?y": {"/a", "?x?y"}, `\a b`: {"/a%20b", ""},
+	} {
+		if path, query := p.Address(target); path != want[0] || query != want[1] {
+			t.Errorf("%q: %q %q, want %q", target, path, query, want)
+		}
+	}
+}

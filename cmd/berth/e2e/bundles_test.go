@@ -8,7 +8,7 @@ import (
 )
 
 // Bundles of every shape that wrangler makes: modules of other types, source maps, and a configuration for both
-// environments. Functions do not run yet; each must be taken whole, and the static files served.
+// environments. Without --functions each must be taken whole, and the static files served.
 func TestWranglerBundlesOfEveryShape(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
