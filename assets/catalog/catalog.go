@@ -281,21 +281,3 @@ func (c *Catalog) Close() {
 	c.unhook()
 	c.metrics.unregister()
 }
-
-// Stats tells how the catalog does.
-type Stats struct {
-	Cache    cache.Stats // of compiled sites
-	Projects cache.Stats // of projects' settings
-	Targets  cache.Stats // of what moving targets served before
-	Corrupt  uint64      // loads that ended in ErrCorrupt
-	Partial  uint64      // loads of deployments that serve without their early hints or encoded forms, which are damaged
-	NoIndex  uint64      // loads of targets that serve without their index of kept files, which is damaged
-}
-
-// Stats returns the counters since New.
-func (c *Catalog) Stats() Stats {
-	return Stats{
-		Cache: c.cache.Stats(), Projects: c.projects.Stats(), Targets: c.targets.Stats(),
-		Corrupt: c.corrupt.Load(), Partial: c.partial.Load(), NoIndex: c.noIndex.Load(),
-	}
-}

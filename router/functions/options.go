@@ -58,7 +58,7 @@ func (o Options) withDefaults() (Options, error) {
 		faults = append(faults, fmt.Errorf("MaxFunctions: %d is not between 1 and 65536", o.MaxInFlight))
 	}
 	if o.Memory < 128<<20 {
-		faults = append(faults, fmt.Errorf("FunctionsMemory: %d is less than 128 MiB, which the process takes before it does anything", o.Memory))
+		faults = append(faults, fmt.Errorf("FunctionsMemory: %d is less than 128MiB, which the process takes before it does anything", o.Memory))
 	}
 	switch info, err := os.Stat(o.Command); {
 	case err != nil:

@@ -10,12 +10,10 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"berth/assets/blob"
-	"berth/cmd/berth/migration"
 	"berth/router/edge"
 	"berth/router/functions"
 	"berth/router/hostkey"
@@ -261,33 +259,6 @@ func (c *checked) checkLimits() error {
 		SealingKey: [32]byte{1}, UploadKey: [32]byte{1},
 	}, controlOptions)
 	return errors.Join(append(faults, err)...)
-}
-
-// edgeOptions agree with controlOptions: what the control plane no longer keeps is not answered either.
-func (c *checked) edgeOptions() edge.Options {
-	o := c.Edge
-	o.TrustedProxies, o.KeepAssets = c.proxies, c.Control.KeepAssets
-	return o
-}
-
-func (c *checked) functionOptions() functions.Options {
-	o := c.Functions
-	o.Dir = filepath.Join(c.Data, "functions")
-	return o
-}
-
-func (c *checked) controlOptions(publicURL string) control.Options {
-	o := c.Control
-	o.Domain, o.PublicURL, o.DataDir = c.Domain, publicURL, c.Data
-	o.Functions = c.Functions.Command != ""
-	o.SkewMaxAge = c.Edge.SkewMaxAge // what may be pinned for so long must be remembered for so long
-	return o
-}
-
-func (c *checked) migrationOptions() migration.Options {
-	return migration.Options{
-		Domain: hostkey.Host(c.Domain), Datacentre: c.Datacentre, LegacyCache: c.LegacyCache, LegacyParse: c.parse, Shadow: c.Shadow, Prepared: c.onMigration,
-	}
 }
 
 // newLog writes to w what the level lets through.
