@@ -46,7 +46,7 @@ var layers = map[string]layer{
 	"router/rollout":  {[]string{"router", "router/hostkey"}, "chooses a resolver; reads no store on the request path"},
 	"router/functions": {[]string{"assets/bundle", "assets/blob", "assets/manifest", "store"},
 		"owns the process that runs the code of deployments, and knows how to talk to it; what a request is, is the edge's business"},
-	"router/edge":     {[]string{"router", "router/...", "assets", "assets/catalog", "assets/blob", "assets/manifest", "assets/httpsem", "assets/kept", "store", "store/cache"}, "the only transport code on the data path"},
+	"router/edge": {[]string{"router", "router/...", "assets", "assets/catalog", "assets/blob", "assets/manifest", "assets/httpsem", "assets/kept", "store", "store/cache"}, "the only transport code on the data path"},
 	"store/control": {[]string{"store", "assets/blob", "assets/manifest", "assets/rules", "assets/httpsem", "assets/hints", "assets/variants", "assets/compress",
 		"assets/kept", "assets/sitefile", "assets/bundle", "router/hostkey"}, "every state change; it must not know how requests are routed or answered"},
 	"migrate":                {[]string{"migrate/...", "store", "store/control", "router", "router/...", "assets/manifest"}, "the phase machine"},

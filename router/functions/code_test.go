@@ -98,7 +98,7 @@ func TestStored(t *testing.T) {
 func TestOptionsAreChecked(t *testing.T) {
 	long := t.TempDir() + "/" + strings.Repeat("x", 100)
 	err := Options{Command: "/nonexistent", Dir: long, Timeout: 1, MaxInFlight: -1, Memory: 1}.Check()
-	for _, want := range []string{"Command: ", "Dir: ", "FunctionTimeout: ", "MaxFunctions: ", "FunctionsMemory: "} {
+	for _, want := range []string{"command: ", "directory: ", "FunctionTimeout: ", "MaxFunctions: ", "FunctionsMemory: "} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in %v", want, err)
 		}

@@ -62,15 +62,15 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	switch info, err := os.Stat(o.Command); {
 	case err != nil:
-		faults = append(faults, fmt.Errorf("Command: %w: name the file of workerd", err))
+		faults = append(faults, fmt.Errorf("command: %w: name the file of workerd", err))
 	case info.IsDir() || info.Mode()&0o111 == 0:
-		faults = append(faults, fmt.Errorf("Command: %s is no program: name the file of workerd", o.Command))
+		faults = append(faults, fmt.Errorf("command: %s is no program: name the file of workerd", o.Command))
 	}
 	if o.Dir == "" {
-		faults = append(faults, errors.New("Dir: none"))
+		faults = append(faults, errors.New("directory: none"))
 	}
 	if longest := o.socket("w9999999.sock"); len(longest) > maxSocketPath {
-		faults = append(faults, fmt.Errorf("Dir: the path %s has %d bytes, more than the %d that a socket's may have: use a shorter data directory", longest, len(longest), maxSocketPath))
+		faults = append(faults, fmt.Errorf("directory: the path %s has %d bytes, more than the %d that a socket's may have: use a shorter data directory", longest, len(longest), maxSocketPath))
 	}
 	return o, errors.Join(faults...)
 }
