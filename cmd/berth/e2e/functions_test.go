@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
@@ -172,4 +173,27 @@ func TestFunctionsSeeTheRequestAndNothingElse(t *testing.T) {
 	if a := s.get(host, "/asset?u=http://whatever/index.html"); a.header.Get("X-Site") != "one" {
 		t.Errorf("files by another name: %+v", a)
 	}
+}
+
+// raw sends bytes on a connection of their own and reads the one answer.
+func (s *server) raw(method, request string) answer {
+	s.t.Helper()
+	c, err := net.Dial("tcp", s.http)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, request); err != nil {
+		s.t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(c), &http.Request{Method: method})
+	if err != nil {
+		s.t.Fatalf("%.80q: %v", request, err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.t.Fatalf("%.80q: %v", request, err)
+	}
+	return answer{res.StatusCode, res.Header, string(b)}
 }
