@@ -28,6 +28,7 @@ type exchange struct {
 	skew    skew
 	pinned  bool // serving is not that of the route
 	code    bool // the code of serving answers
+	running bool // counted in Server.running
 	movedOn bool // the host does not serve that of the route any more
 	asked   routing
 	status  int
@@ -60,7 +61,7 @@ func (s *Server) begin(c *conn, ctx *fasthttp.RequestCtx) *exchange {
 	x := s.exchanges.Get().(*exchange)
 	x.client, x.counted, x.host, x.route, x.status, x.sent = c.peer, false, "", router.Decision{}, 0, 0
 	x.serving, x.pinned, x.plan.KeptSource = deployment{}, false, 0
-	x.record, x.body, x.code, x.uploading = nil, nil, false, false
+	x.record, x.body, x.code, x.running, x.uploading = nil, nil, false, false, false
 	x.asked, c.asked = c.asked, routing{}
 	c.x = x
 	c.used += requestLength(&ctx.Request.Header)
@@ -93,6 +94,9 @@ func (s *Server) finish(c *conn, x *exchange) {
 	}
 	x.answered.end()
 	x.sent += x.answered.sent
+	if x.running {
+		s.running.put(x.client)
+	}
 	c.shard.answered(x.status, x.sent)
 	x.countEarlier(c.shard)
 	if r := x.record; r != nil {

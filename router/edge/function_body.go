@@ -9,10 +9,6 @@ import (
 	"time"
 )
 
-// bodyRate is how many bytes a second of a body that a function reads have to come, Options.ReadTimeout apart: one that may be as large as
-// MaxFunctionBody cannot be asked to come in one ReadTimeout, and must not take for ever.
-const bodyRate = 16 << 10
-
 var (
 	errBodyCut      = errors.New("edge: the body is not wanted any more")
 	errBodyTooLarge = errors.New("edge: the body is larger than it may be")
@@ -25,6 +21,7 @@ type functionBody struct {
 	c       *conn
 	stream  io.Reader
 	timeout time.Duration
+	rate    int // bytes a second that have to come, beside timeout: a large body cannot be asked to come in that, and must not take for ever
 	max     int
 	length  int // negative: not known
 
@@ -39,7 +36,7 @@ type functionBody struct {
 
 func (s *Server) newFunctionBody(c *conn, stream io.Reader, length int) *functionBody {
 	c.budget = 8*s.opts.MaxFunctionBody + s.opts.MaxHeaderBytes // see discardBody
-	return &functionBody{c: c, stream: stream, timeout: s.opts.ReadTimeout, max: s.opts.MaxFunctionBody, length: length}
+	return &functionBody{c: c, stream: stream, timeout: s.opts.ReadTimeout, rate: s.opts.FunctionBodyRate, max: s.opts.MaxFunctionBody, length: length}
 }
 
 // Read is for who sends the body on.
@@ -55,7 +52,7 @@ func (b *functionBody) Read(p []byte) (int, error) {
 		return 0, errBodyCut
 	}
 	began := time.Now()
-	b.c.want = began.Add(b.timeout + time.Duration(b.read)*time.Second/bodyRate - b.waited)
+	b.c.want = began.Add(b.timeout + time.Duration(b.read)*time.Second/time.Duration(b.rate) - b.waited)
 	n, err := b.stream.Read(p)
 	b.waited += time.Since(began)
 	b.read += n

@@ -50,6 +50,14 @@ func (s *Server) maxBody() int {
 
 // runFunction has a deployment's code answer a request.
 func (s *Server) runFunction(c *conn, x *exchange, ctx *fasthttp.RequestCtx) answer {
+	if s.running != nil && !x.running {
+		if !s.running.take(x.client) {
+			a := tooManyRequests()
+			a.retry = "1"
+			return s.settleBody(c, ctx, a)
+		}
+		x.running = true
+	}
 	call, body, a := s.newCall(c, x, ctx)
 	if a.status != 0 {
 		return a

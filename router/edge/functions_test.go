@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"runtime"
 	"strings"
@@ -269,5 +270,42 @@ func TestDrainWaitsForFunctions(t *testing.T) {
 	}
 	if err := <-drained; err != nil {
 		t.Error(err)
+	}
+}
+
+// One client cannot have all that functions can do at once; another one, and files, are answered meanwhile.
+func TestFunctionsOfOneClient(t *testing.T) {
+	reached, release := make(chan bool), make(chan bool)
+	r, _ := startCode(t, Options{MaxFunctionsPerIP: 1, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}},
+		func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("X-Slow") != "" {
+				reached <- true
+				<-release
+			}
+			_, _ = io.WriteString(w, "code")
+		})
+	from := func(host, client, more string) string {
+		return "POST / HTTP/1.1\r\nHost: " + host + "\r\nX-Forwarded-For: " + client + "\r\nContent-Length: 2\r\n" + more + "\r\nhi"
+	}
+	slow := r.dial(t).send(from("a.example", "192.0.2.1", "X-Slow: 1\r\n"))
+	<-reached
+	other := r.dial(t)
+	got := other.send(from("a.example", "192.0.2.1", "")).mustRead()
+	retry, _ := got.field("Retry-After")
+	if got.status != "429 Too Many Requests" || retry != "1" {
+		t.Errorf("the second of a client: %+v", got)
+	}
+	if got := other.send(from("a.example", "192.0.2.2", "")).mustRead(); got.body != "code" {
+		t.Errorf("another client: %+v", got)
+	}
+	if got := other.send(from("b.example", "192.0.2.1", "")).mustRead(); got.body != "static" {
+		t.Errorf("a file for the first: %+v", got)
+	}
+	close(release)
+	if got := slow.mustRead(); got.body != "code" {
+		t.Errorf("the slow one: %+v", got)
+	}
+	if got := slow.send(from("a.example", "192.0.2.1", "")).mustRead(); got.body != "code" {
+		t.Errorf("the next: %+v", got)
 	}
 }

@@ -35,8 +35,12 @@ type Options struct {
 	// more is a 413 and the end of the connection.
 	MaxBodyBytes int
 	// MaxFunctionBody bounds a request body that goes to a function, in bytes; more is a 413. It has to come in ReadTimeout, and one
-	// second more for each 16 KiB; time in which the function does not read does not count.
-	MaxFunctionBody int
+	// second more for each FunctionBodyRate bytes; time in which the function does not read does not count.
+	MaxFunctionBody  int
+	FunctionBodyRate int
+	// MaxFunctionsPerIP bounds the requests of one client address (IPv6: of one /64) that functions work on; one more is answered 429, with
+	// Retry-After. Negative: no bound.
+	MaxFunctionsPerIP int
 	// MaxConns bounds open connections; one more is answered 503 at once.
 	MaxConns int
 	// MaxConnsPerIP bounds the open connections of one client address (IPv6: of one /64); one more is answered 429 at
@@ -76,23 +80,25 @@ type Options struct {
 // Defaults returns the Options that zero fields stand for.
 func Defaults() Options {
 	return Options{
-		HeaderTimeout:    10 * time.Second,
-		ReadTimeout:      30 * time.Second,
-		WriteTimeout:     60 * time.Second,
-		IdleTimeout:      75 * time.Second,
-		DrainGrace:       time.Second,
-		MaxHeaderBytes:   16 << 10,
-		MaxTargetBytes:   8 << 10,
-		MaxBodyBytes:     64 << 10,
-		MaxFunctionBody:  100 << 20,
-		MaxConns:         10_000,
-		MaxConnsPerIP:    512,
-		BodyCache:        64 << 20,
-		BodyCacheMaxItem: 12 << 10,
-		AnswerCache:      64 << 20,
-		OpenFiles:        4096,
-		SkewMaxAge:       24 * time.Hour,
-		AccessLogRing:    8192,
+		HeaderTimeout:     10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       75 * time.Second,
+		DrainGrace:        time.Second,
+		MaxHeaderBytes:    16 << 10,
+		MaxTargetBytes:    8 << 10,
+		MaxBodyBytes:      64 << 10,
+		MaxFunctionBody:   100 << 20,
+		FunctionBodyRate:  16 << 10,
+		MaxFunctionsPerIP: 64,
+		MaxConns:          10_000,
+		MaxConnsPerIP:     512,
+		BodyCache:         64 << 20,
+		BodyCacheMaxItem:  12 << 10,
+		AnswerCache:       64 << 20,
+		OpenFiles:         4096,
+		SkewMaxAge:        24 * time.Hour,
+		AccessLogRing:     8192,
 	}
 }
 
@@ -115,6 +121,7 @@ func (o Options) withDefaults() (Options, error) {
 		bound("MaxTargetBytes", &o.MaxTargetBytes, d.MaxTargetBytes, 16, 1<<20),
 		bound("MaxBodyBytes", &o.MaxBodyBytes, d.MaxBodyBytes, 1, 1<<30),
 		bound("MaxFunctionBody", &o.MaxFunctionBody, d.MaxFunctionBody, 1, 1<<40),
+		bound("FunctionBodyRate", &o.FunctionBodyRate, d.FunctionBodyRate, 1, 1<<30),
 		bound("MaxConns", &o.MaxConns, d.MaxConns, 1, 1<<22),
 		bound("BodyCache", &o.BodyCache, d.BodyCache, 1<<10, 1<<50),
 		bound("BodyCacheMaxItem", &o.BodyCacheMaxItem, d.BodyCacheMaxItem, 1, 1<<30),
@@ -125,6 +132,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.MaxConnsPerIP == 0 {
 		o.MaxConnsPerIP = d.MaxConnsPerIP
+	}
+	if o.MaxFunctionsPerIP == 0 {
+		o.MaxFunctionsPerIP = d.MaxFunctionsPerIP
 	}
 	for _, p := range o.TrustedProxies {
 		if !p.IsValid() {

@@ -50,7 +50,8 @@ type Server struct {
 	opts      Options
 	resolver  router.Resolver
 	sites     sites
-	functions Functions // nil: none run
+	functions Functions      // nil: none run
+	running   *addressCounts // of requests that functions work on; nil: no bound
 	bodies    *bodies
 	files     *openFiles
 	answers   *answers
@@ -160,6 +161,9 @@ func newServer(deps Deps, sites sites, opts Options) (*Server, error) {
 	if opts.MaxConnsPerIP > 0 {
 		s.perIP = newAddressCounts(opts.MaxConnsPerIP)
 		s.requests = newAddressCounts(opts.MaxConnsPerIP)
+	}
+	if opts.MaxFunctionsPerIP > 0 {
+		s.running = newAddressCounts(opts.MaxFunctionsPerIP)
 	}
 	s.fast = s.newFastHTTP(log)
 	if opts.AccessLog != nil {

@@ -104,7 +104,7 @@ func (f *formReader) part(name string, r io.Reader) (err error) {
 	}
 	switch name {
 	case "manifest":
-		f.form.Files, err = readManifest(f.capped(name, r, f.opts.MaxManifestBytes), f.opts.MaxFiles)
+		f.form.Files, err = readManifest(f.settable(name, r, f.opts.MaxManifestBytes, "--max-manifest-bytes"), f.opts.MaxFiles)
 	case "branch":
 		f.form.Branch, err = f.text(name, r, maxBranchLen)
 	case "commit_hash":
@@ -138,6 +138,12 @@ func (f *formReader) part(name string, r io.Reader) (err error) {
 func (f *formReader) capped(name string, r io.Reader, limit int64) io.Reader {
 	return &cappedReader{r: r, left: limit, refusal: refuse(http.StatusRequestEntityTooLarge, codeTooLarge,
 		"the field %.80q is over %d bytes, the limit of this server for it", name, limit)}
+}
+
+// settable is capped for a limit that the operator may raise, by the flag of that name.
+func (f *formReader) settable(name string, r io.Reader, limit int64, flag string) io.Reader {
+	return &cappedReader{r: r, left: limit, refusal: refuse(http.StatusRequestEntityTooLarge, codeTooLarge,
+		"the field %.80q is over %d bytes, the limit of this server for it (%s)", name, limit, flag)}
 }
 
 func (f *formReader) text(name string, r io.Reader, limit int64) (string, error) {
@@ -180,21 +186,21 @@ func (f *formReader) flag(name string, r io.Reader) (bool, error) {
 
 // file puts the bytes of r into the batch.
 func (f *formReader) file(name string, r io.Reader) (store.FileRef, error) {
-	return storeBlob(f.batch, f.capped(name, r, f.opts.MaxRuleFileBytes), func(r io.Reader) error {
+	return storeBlob(f.batch, f.settable(name, r, f.opts.MaxRuleFileBytes, "--max-rule-file-bytes"), func(r io.Reader) error {
 		_, err := io.Copy(io.Discard, r)
 		return err
 	})
 }
 
 func (f *formReader) routes(name string, r io.Reader) (store.FileRef, error) {
-	return storeBlob(f.batch, f.capped(name, r, f.opts.MaxRuleFileBytes), func(r io.Reader) (err error) {
+	return storeBlob(f.batch, f.settable(name, r, f.opts.MaxRuleFileBytes, "--max-rule-file-bytes"), func(r io.Reader) (err error) {
 		f.form.RoutesReport, err = readRoutes(r, f.opts.Rules)
 		return err
 	})
 }
 
 func (f *formReader) bundle(name string, r io.Reader) (store.FileRef, error) {
-	return storeBlob(f.batch, f.capped(name, r, f.opts.MaxBundleBytes), func(r io.Reader) (err error) {
+	return storeBlob(f.batch, f.settable(name, r, f.opts.MaxBundleBytes, "--max-bundle-bytes"), func(r io.Reader) (err error) {
 		f.form.Bundle, err = readBundle(r)
 		return err
 	})
