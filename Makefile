@@ -53,7 +53,7 @@ fuzz: ## every fuzz target for FUZZTIME (60s)
 fuzz-short:
 	@./.ci/fuzz $(FUZZTIME_TEST)
 
-crash: build ## CRASH_ROUNDS (200) rounds of kill -9 under load
+crash: build ## CRASH_ROUNDS (200) rounds of kill -9 under load, and as many in a backfill
 	$(GO) test -tags e2e -count=1 -timeout 120m ./cmd/berth/e2e -run TestCrash -berth $(CURDIR)/$(BIN) -crash-rounds $(CRASH_ROUNDS)
 	BERTH_CRASH=long $(GO) test -count=1 -timeout 60m ./store -run 'PowerCut|DiskError'
 	$(GO) test -count=1 -timeout 60m ./assets/blob -run 'Sweep|PowerLoss'

@@ -8,8 +8,9 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// maxUnchunked bounds an answer of unknown length to a client of HTTP/1.0, which has to be told the length first.
-const maxUnchunked = 8 << 20
+// maxUnchunked bounds an answer of unknown length to a client of HTTP/1.0, which has to be told the length first. It is in memory until
+// the client has it, and the function counts as running until then.
+const maxUnchunked = 1 << 20
 
 // functionAnswer is the body of a function's answer on its way out.
 type functionAnswer struct {
@@ -48,8 +49,8 @@ func (s *Server) renderFunction(x *exchange, ctx *fasthttp.RequestCtx) answer {
 
 func (s *Server) renderUnchunked(x *exchange, resp *fasthttp.Response) answer {
 	whole, err := io.ReadAll(io.LimitReader(x.answered.res.Body, maxUnchunked+1))
-	x.answered.end()
 	if err != nil || len(whole) > maxUnchunked {
+		x.answered.end()
 		s.faults.report("function's answer cannot be sent to a client of HTTP/1.0", "deployment", x.serving.no, "bytes", len(whole), "err", err)
 		a := badGateway()
 		a.close = x.uploading

@@ -52,16 +52,19 @@ func (b *functionBody) Read(p []byte) (int, error) {
 		return 0, errBodyCut
 	}
 	began := time.Now()
-	b.c.want = began.Add(b.timeout + time.Duration(b.read)*time.Second/time.Duration(b.rate) - b.waited)
+	b.c.want = began.Add(b.timeout + time.Duration(float64(b.read)/float64(b.rate)*float64(time.Second)) - b.waited)
 	n, err := b.stream.Read(p)
 	b.waited += time.Since(began)
 	b.read += n
 	switch {
 	case b.read > b.max:
 		b.err = errBodyTooLarge
-	case err == io.EOF || b.length >= 0 && b.read == b.length:
+	case b.length >= 0 && b.read == b.length, err == io.EOF && b.length < 0 && !b.c.gone:
 		b.done = true
 		return n, io.EOF
+	case err == io.EOF:
+		// fasthttp tells a body that broke off between two pieces from a whole one by nothing. RFC 9112 section 8: it is not complete.
+		b.err = io.ErrUnexpectedEOF
 	case err != nil:
 		b.err = cmp.Or(b.c.readErr, err)
 	}
@@ -79,6 +82,9 @@ func (b *functionBody) Stop() {
 	_ = b.c.nc.SetReadDeadline(time.Unix(1, 0)) // fails on a closed connection only, as the Read does
 	b.mu.Lock()
 	b.c.armed = time.Time{}
+	if b.done {
+		b.c.cut.Store(false) // that read was the last one, and the connection goes on
+	}
 	b.mu.Unlock()
 }
 

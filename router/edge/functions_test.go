@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -278,12 +280,15 @@ func TestFunctionsOfOneClient(t *testing.T) {
 	reached, release := make(chan bool), make(chan bool)
 	r, _ := startCode(t, Options{MaxFunctionsPerIP: 1, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}},
 		func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body) // or the connection ends with the answer
 			if r.Header.Get("X-Slow") != "" {
 				reached <- true
 				<-release
 			}
 			_, _ = io.WriteString(w, "code")
 		})
+	let := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(let)
 	from := func(host, client, more string) string {
 		return "POST / HTTP/1.1\r\nHost: " + host + "\r\nX-Forwarded-For: " + client + "\r\nContent-Length: 2\r\n" + more + "\r\nhi"
 	}
@@ -301,11 +306,36 @@ func TestFunctionsOfOneClient(t *testing.T) {
 	if got := other.send(from("b.example", "192.0.2.1", "")).mustRead(); got.body != "static" {
 		t.Errorf("a file for the first: %+v", got)
 	}
-	close(release)
+	let()
 	if got := slow.mustRead(); got.body != "code" {
 		t.Errorf("the slow one: %+v", got)
 	}
 	if got := slow.send(from("a.example", "192.0.2.1", "")).mustRead(); got.body != "code" {
 		t.Errorf("the next: %+v", got)
+	}
+}
+
+// A body that breaks off between two pieces, or before the length that was announced, is none: code must not take it for a whole one.
+func TestFunctionBodyThatBreaksOff(t *testing.T) {
+	seen := make(chan error, 2)
+	r, _ := startCode(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
+		_, err := io.ReadAll(r.Body)
+		seen <- err
+	})
+	for name, rest := range map[string]string{
+		"between chunks": "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", "before the trailer's end": "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n",
+		"of a length": "Content-Length: 9\r\n\r\nabc",
+	} {
+		c := r.dial(t).send("POST / HTTP/1.1\r\nHost: a.example\r\n" + rest)
+		if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := c.read(false); err == nil && got.status != "400 Bad Request" {
+			t.Errorf("%s: %+v", name, got)
+		}
+		c.mustEnd()
+		if err := <-seen; err == nil {
+			t.Errorf("%s: code took it for whole", name)
+		}
 	}
 }

@@ -182,8 +182,10 @@ func (r *Runtime) set(p *process) {
 type flight struct {
 	r        *Runtime
 	cancel   context.CancelCauseFunc
-	patience *time.Timer // with the function; stopped while something else is waited for
-	body     Body        // of the call
+	patience *time.Timer  // with the function
+	others   atomic.Int32 // that are waited for, and not the function: a client who sends the body, one who takes the answer
+	taking   bool         // the client takes what Read returned; of who reads
+	body     Body         // of the call
 	answer   io.ReadCloser
 	once     sync.Once
 	ended    atomic.Bool
@@ -193,6 +195,10 @@ type flight struct {
 func (f *flight) lose() {
 	if f.ended.Load() {
 		return // a read of the request's body came to its end late
+	}
+	if f.others.Load() > 0 {
+		f.patience.Reset(f.r.opts.Timeout)
+		return
 	}
 	f.cancel(ErrTimeout)
 	f.r.suspect()
@@ -221,8 +227,9 @@ func (f *flight) request(ctx context.Context, c *Call) *http.Request {
 type upload struct{ f *flight }
 
 func (u upload) Read(p []byte) (int, error) {
-	u.f.patience.Stop()
+	u.f.others.Add(1)
 	n, err := u.f.body.Read(p)
+	u.f.others.Add(-1)
 	u.f.patience.Reset(u.f.r.opts.Timeout)
 	return n, err
 }
@@ -230,9 +237,14 @@ func (u upload) Read(p []byte) (int, error) {
 func (u upload) Close() error { return nil } // whoever made the call stops it
 
 func (f *flight) Read(p []byte) (int, error) {
+	if f.taking {
+		f.taking = false
+		f.others.Add(-1)
+	}
 	f.patience.Reset(f.r.opts.Timeout)
 	n, err := f.answer.Read(p)
-	f.patience.Stop() // while the client takes it
+	f.taking = true
+	f.others.Add(1)
 	return n, err
 }
 

@@ -106,6 +106,9 @@ type fsck struct {
 
 	indexed bool // the index of imported hosts is whole
 
+	domains    map[store.ProjectNo]map[domainKey]bool // see domainKeys
+	remembered int                                    // keys in it
+
 	hinted *sizeSet // early hints that were opened for a manifest of so many files
 }
 

@@ -71,7 +71,8 @@ func (f *fsck) explained(k hostkey.Key, r store.Route, wildcard bool) (bool, err
 	case store.ClassBranch:
 		return f.isAlias(p, r.Deployment, is)
 	case store.ClassCustom:
-		return f.isDomain(p, wildcard, is)
+		keys, err := f.domainKeys(p.No)
+		return keys[domainKey{k, wildcard}], err
 	}
 	return false, nil
 }
@@ -117,16 +118,42 @@ func (f *fsck) isAlias(p store.Project, no store.DeploymentNo, is func(hostkey.H
 	return false, nil
 }
 
-func (f *fsck) isDomain(p store.Project, wildcard bool, is func(hostkey.Host) bool) (bool, error) {
-	for d, err := range f.rd.Domains(p.No) {
+// domainKey is what the record of a domain is found by.
+type domainKey struct {
+	key      hostkey.Key
+	wildcard bool
+}
+
+const (
+	// fewDomains of a project are looked at for each record that one of them may explain. Of projects with more the keys are remembered, or
+	// a project with ten thousand domains would have a hundred million steps.
+	fewDomains = 16
+	// rememberedDomains bounds the keys of all those projects, but for the last one's.
+	rememberedDomains = 200_000
+)
+
+// domainKeys are those of a project's active domains.
+func (f *fsck) domainKeys(p store.ProjectNo) (map[domainKey]bool, error) {
+	if keys, ok := f.domains[p]; ok {
+		return keys, nil
+	}
+	keys := make(map[domainKey]bool)
+	for d, err := range f.rd.Domains(p) {
 		if err != nil {
-			return false, err
+			return nil, err
 		}
-		if h, wild := splitWildcard(d.Host); wild == wildcard && d.Status == store.DomainActive && is(h) {
-			return true, nil
+		if h, wild := splitWildcard(d.Host); d.Status == store.DomainActive {
+			keys[domainKey{f.svc.deps.Hasher.Key(h), wild}] = true
 		}
 	}
-	return false, nil
+	if len(keys) <= fewDomains {
+		return keys, nil
+	}
+	if f.remembered += len(keys); f.domains == nil || f.remembered > rememberedDomains {
+		f.domains, f.remembered = make(map[store.ProjectNo]map[domainKey]bool), len(keys)
+	}
+	f.domains[p] = keys
+	return keys, nil
 }
 
 // claims may be false, that is what they are for; only their blob must be whole if it is there.

@@ -2,6 +2,7 @@ package control
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,6 +58,18 @@ func TestFsckFindsDamage(t *testing.T) {
 			return tx.SetWildcard(key(w, "docs.pages.localhost"), *siteRoute(store.ClassProduction, w.p.No, w.d.No))
 		}, []string{"extra: route record"}},
 		"custom host of nobody": {func(w *world, tx *store.Tx) error {
+			return tx.SetRoute(key(w, "b.example.com"), *siteRoute(store.ClassCustom, w.p.No, w.d.No))
+		}, []string{"extra: route record"}},
+		"custom host of nobody among many": {func(w *world, tx *store.Tx) error {
+			for i := range 3 * fewDomains {
+				host := fmt.Sprintf("d%d.example.net", i)
+				err := tx.PutDomain(store.Domain{Project: w.p.No, Host: host, Status: store.DomainActive})
+				err = errors.Join(err, tx.ClaimHost(host, store.HostOwner{Account: w.p.Account, Project: w.p.No}))
+				r := *siteRoute(store.ClassCustom, w.p.No, w.p.Live)
+				if err = errors.Join(err, tx.SetRoute(key(w, hostkey.Host(host)), r)); err != nil {
+					return err
+				}
+			}
 			return tx.SetRoute(key(w, "b.example.com"), *siteRoute(store.ClassCustom, w.p.No, w.d.No))
 		}, []string{"extra: route record"}},
 		"domain without owner": {func(w *world, tx *store.Tx) error { return tx.ReleaseHost("www.example.com") }, []string{"index: domain www.example.com"}},
