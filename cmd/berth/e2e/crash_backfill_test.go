@@ -38,7 +38,8 @@ func (m *migrated) bulk(project string, n int) {
 // agree about every host.
 func TestCrashInBackfill(t *testing.T) {
 	m := newMigrated(t)
-	const entries = 20_000
+	// Each start may copy a piece of some 250 entries at once, whatever the rate: with these it is never over before the last kill.
+	entries := max(20_000, 400**crashRounds)
 	m.bulk("docs", entries)
 	m.load()
 	body := m.s.get("n00000.bulk.example.net", "/").body // by the tables
@@ -52,7 +53,6 @@ func TestCrashInBackfill(t *testing.T) {
 		ds = append(ds, d)
 	}
 	m.forward("dual-write")
-	// Slow enough that it is never over before the last kill.
 	m.s.berth("migrate", "start", "--to", "backfill", "--rate", fmt.Sprint(max(10, entries/4/(*crashRounds+1))), "--why", "test")
 	acknowledged, moved, before := 0, 0, m.copying()
 	for round := range *crashRounds {
@@ -77,7 +77,7 @@ func TestCrashInBackfill(t *testing.T) {
 	}
 	m.s.berth("migrate", "rate", "0", "--why", "test")
 	m.forward("verify")
-	if end := m.copying(); end.Done != end.Total || end.Written < entries {
+	if end := m.copying(); end.Done != end.Total || end.Written < int64(entries) {
 		t.Errorf("in the end: %+v", end)
 	}
 	m.s.berth("migrate", "verify") // fails if the sides differ

@@ -44,8 +44,8 @@ type Finished struct {
 }
 
 // checkFinish wants nobody to need the tables any more.
-func (s *Service) checkFinish(p *Plan) error {
-	d, err := ramp.LoadRollout(&s.deps.Store.Reader)
+func (s *Service) checkFinish(r *store.Reader, p *Plan) error {
+	d, err := ramp.LoadRollout(r)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (s *Service) checkFinish(p *Plan) error {
 	if len(kept) == 0 {
 		p.Checks[len(p.Checks)-1].Detail = "no site is kept on the tables"
 	}
-	sites, err := failing(&s.deps.Store.Reader)
+	sites, err := failing(r)
 	if err != nil {
 		return err
 	}
@@ -110,14 +110,20 @@ func (s *Service) finish(ctx context.Context, f Finish, grace time.Duration, who
 	if grace < defaultGrace {
 		m.Why += fmt.Sprintf(" (after %v in cutover, with a grace of %v instead of %v)", s.deps.Now().Sub(state.Since).Round(time.Second), grace, defaultGrace)
 	}
-	if err := s.checkMove(&m); err != nil {
+	forced, err := s.checkMove(&m)
+	if err != nil {
 		return err
 	}
 	start, err := s.startFinish()
 	if err != nil {
 		return err
 	}
-	if _, err = s.machine.MoveWith(ctx, m.From, m.To, who, m.Why, start.put); err != nil {
+	if _, err = s.machine.MoveWith(ctx, m.From, m.To, who, m.Why, func(tx *store.Tx) error {
+		if err := s.checkAgain(tx, &m, forced); err != nil {
+			return err
+		}
+		return start.put(tx)
+	}); err != nil {
 		return err
 	}
 	s.nudge()

@@ -121,17 +121,17 @@ func (u *undecided) verified(r *store.Reader, epoch store.Epoch) error {
 }
 
 // checkKept wants every site with failures to be known by name.
-func (s *Service) checkKept(p *Plan) error {
-	b, err := s.backfill.Status()
+func checkKept(r *store.Reader, p *Plan) error {
+	unlisted, err := backfill.Overflow(r)
 	if err != nil {
 		return err
 	}
-	v, err := s.verification()
+	v, _, err := verify.Load(r)
 	if err != nil {
 		return err
 	}
-	if more := v.Sites - v.Listed; b.Overflow > 0 && more > 0 {
-		p.check("failures", false, "%d failures and %d sites found no room to be listed, so those sites cannot be kept on their tables: mend some of the others first", b.Overflow, more)
+	if more := v.Sites - v.Listed; unlisted > 0 && more > 0 {
+		p.check("failures", false, "%d failures and %d sites found no room to be listed, so those sites cannot be kept on their tables: mend some of the others first", unlisted, more)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package migration
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"berth/migrate"
 	"berth/migrate/shadow"
@@ -53,12 +54,16 @@ func (s *Service) move(ctx context.Context, m Move, who string) (moved Moved, er
 	if err != nil {
 		return Moved{}, err
 	}
+	var forced []string
 	if m.To == m.From.Next() {
-		if err := s.checkMove(&m); err != nil {
+		if forced, err = s.checkMove(&m); err != nil {
 			return Moved{}, err
 		}
 	}
 	moved.State, err = s.machine.MoveWith(ctx, m.From, m.To, who, m.Why, func(tx *store.Tx) (err error) {
+		if err := s.checkAgain(tx, &m, forced); err != nil {
+			return err
+		}
 		if m.To == migrate.DualWrite && m.From.Before(m.To) { // of another epoch they would tell of other records
 			return shadow.Clear(tx)
 		}
@@ -76,20 +81,39 @@ func (s *Service) move(ctx context.Context, m Move, who string) (moved Moved, er
 	return moved, nil
 }
 
-func (s *Service) checkMove(m *Move) error {
-	plan, err := s.plan(m.From)
+// checkMove insists on the plan's checks, and names those that failed and that force overrules.
+func (s *Service) checkMove(m *Move) (forced []string, err error) {
+	plan, err := s.plan(&s.deps.Store.Reader, m.From)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, c := range plan.Checks {
 		switch {
 		case c.OK:
 		case c.Hard:
-			return conflict("phase %s cannot be entered: %s", m.To, c.Detail)
+			return nil, conflict("phase %s cannot be entered: %s", m.To, c.Detail)
 		case !m.Force:
-			return conflict("phase %s is not to be entered yet: %s. With --force it is, all the same", m.To, c.Detail)
+			return nil, conflict("phase %s is not to be entered yet: %s. With --force it is, all the same", m.To, c.Detail)
 		default:
 			m.Why += " (forced although " + c.Detail + ")"
+			forced = append(forced, c.Name)
+		}
+	}
+	return forced, nil
+}
+
+// checkAgain checks in the batch that moves what checkMove did before it: somebody else may have imported, or begun a comparison, in between.
+func (s *Service) checkAgain(tx *store.Tx, m *Move, forced []string) error {
+	if m.To != m.From.Next() {
+		return nil
+	}
+	plan, err := s.plan(&tx.Reader, m.From)
+	if err != nil {
+		return err
+	}
+	for _, c := range plan.Checks {
+		if !c.OK && !slices.Contains(forced, c.Name) {
+			return conflict("phase %s is not to be entered any more, something has changed at this moment: %s", m.To, c.Detail)
 		}
 	}
 	return nil

@@ -44,7 +44,7 @@ type Check struct {
 }
 
 func (s *Service) getPlan(context.Context, control.Principal, *http.Request) (any, error) {
-	p, err := s.plan(s.machine.State().Phase)
+	p, err := s.plan(&s.deps.Store.Reader, s.machine.State().Phase)
 	if err != nil {
 		return nil, err
 	}
@@ -104,29 +104,29 @@ func (s *Service) unowned(o load.Outcome) (n int, err error) {
 	return n, nil
 }
 
-// plan is made without reading the tables.
-func (s *Service) plan(from migrate.Phase) (*Plan, error) {
+// plan is made without reading the tables, from what r sees.
+func (s *Service) plan(r *store.Reader, from migrate.Phase) (*Plan, error) {
 	p := &Plan{Phase: from, Next: from.Next(), Checks: []Check{}, Ready: true, Notes: []string{}}
 	var err error
 	switch p.Next {
 	case migrate.DualWrite:
 		p.Does = fmt.Sprintf("begins epoch %d: route records written before it count as absent; from then on every change goes to the tables and to the records, and the tables answer", s.deps.Store.Epoch()+1)
-		p.Back, err = "nothing: changes go to the tables all the time", s.checkTables(p)
+		p.Back, err = "nothing: changes go to the tables all the time", checkTables(r, p)
 	case migrate.Backfill:
 		p.Does = "copies every entry of the tables that has no route record yet; the tables answer"
 		p.Back = "nothing; copying goes on where it was when the phase is entered again, unless it begins a new epoch"
 	case migrate.Verify:
 		p.Does = "recomputes from the tables what every route must be and compares; the tables answer"
-		p.Back, err = "nothing", s.checkBackfill(p)
+		p.Back, err = "nothing", checkBackfill(r, p)
 	case migrate.Ramp:
 		p.Does = "lets `berth migrate rollout` choose the sites that are answered from the records; none at first. Sites with entries that have no record are kept on the tables by name"
-		p.Back, err = "nothing: the tables are still written", errors.Join(s.checkVerified(p), s.checkKept(p))
+		p.Back, err = "nothing: the tables are still written", errors.Join(checkVerified(r, p), checkKept(r, p))
 	case migrate.Cutover:
 		p.Does = "answers every site from the records, but for those that are kept on the tables by name; the tables are still written"
-		p.Back, err = "nothing: the tables are still written", s.checkRollout(p)
+		p.Back, err = "nothing: the tables are still written", checkRollout(r, p)
 	case migrate.Retired:
 		p.Does = "is entered by `berth migrate finish`: the tables are no longer written, nor asked, and then deleted"
-		p.Back, err = "there is no way back from it", s.checkFinish(p)
+		p.Back, err = "there is no way back from it", s.checkFinish(r, p)
 	default:
 		p.Does = "nothing: the migration is over, or never began. `berth migrate import` begins one"
 	}
@@ -139,8 +139,8 @@ func (p *Plan) check(name string, ok bool, detail string, args ...any) {
 }
 
 // checkTables wants all of the hosts to be in the tables: in the next phase's epoch no record of before counts.
-func (s *Service) checkTables(p *Plan) error {
-	complete, err := load.Complete(&s.deps.Store.Reader)
+func checkTables(r *store.Reader, p *Plan) error {
+	complete, err := load.Complete(r)
 	if err != nil {
 		return err
 	}
@@ -152,8 +152,8 @@ func (s *Service) checkTables(p *Plan) error {
 	return nil
 }
 
-func (s *Service) checkBackfill(p *Plan) error {
-	finished, failures, err := backfill.Finished(&s.deps.Store.Reader)
+func checkBackfill(r *store.Reader, p *Plan) error {
+	finished, failures, err := backfill.Finished(r)
 	if err != nil {
 		return err
 	}

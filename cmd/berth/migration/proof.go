@@ -2,12 +2,15 @@ package migration
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
+	"berth/migrate"
 	"berth/migrate/backfill"
 	"berth/migrate/shadow"
 	"berth/migrate/verify"
+	"berth/store"
 	"berth/store/control"
 )
 
@@ -58,16 +61,14 @@ func (s *Service) postVerify(ctx context.Context, p control.Principal, r *http.R
 
 // checkVerified wants a comparison of this epoch that found no difference, and that began when the backfill was through: what is copied later was
 // not compared.
-func (s *Service) checkVerified(p *Plan) error {
-	copied, err := backfill.FinishedAt(&s.deps.Store.Reader)
-	if err != nil {
-		return err
-	}
-	v, err := s.verification()
-	switch {
+func checkVerified(r *store.Reader, p *Plan) error {
+	copied, err := backfill.FinishedAt(r)
+	state, serr := migrate.Load(r)
+	v, there, verr := verify.Load(r)
+	switch err := errors.Join(err, serr, verr); {
 	case err != nil:
 		return err
-	case !v.There || v.Epoch != s.machine.State().Epoch:
+	case !there || v.Epoch != state.Epoch:
 		p.check("verify", false, "nothing was compared since the backfill began: run `berth migrate verify`")
 	case v.Aborted != "":
 		p.check("verify", false, "the comparison ended without a result: %s; run `berth migrate verify`", v.Aborted)
@@ -75,11 +76,11 @@ func (s *Service) checkVerified(p *Plan) error {
 		p.check("verify", false, "the backfill is not through, and what it has not copied yet was not compared: see `berth migrate status`")
 	case v.Run < copied:
 		p.check("verify", false, "the comparison began before the backfill was through, and says nothing of what was copied later: run `berth migrate verify`")
-	case !v.Done:
+	case !v.Done():
 		p.check("verify", false, "the comparison is not through: see `berth migrate status`")
 	default:
 		bad := v.Hosts[verify.Missing] + v.Hosts[verify.Extra] + v.Hosts[verify.Different] + v.Hosts[verify.Error]
-		p.check("verify", v.Clean, "of all hosts, %d agree and %d do not; %d entries cannot be converted", v.Hosts[verify.Agree], bad, v.Hosts[verify.Unconvertible])
+		p.check("verify", v.Clean(), "of all hosts, %d agree and %d do not; %d entries cannot be converted", v.Hosts[verify.Agree], bad, v.Hosts[verify.Unconvertible])
 	}
 	return nil
 }

@@ -76,6 +76,29 @@ func TestOnlyAFreshProofCounts(t *testing.T) {
 	}
 }
 
+// TestChecksHoldInTheBatch has the plan's checks pass, and then fail in the batch that moves, because somebody began the backfill anew in between.
+func TestChecksHoldInTheBatch(t *testing.T) {
+	w, stop := withOddSite(t)
+	defer stop()
+	w.mustMove(migrate.Verify)
+	m := Move{From: migrate.Verify, To: migrate.Ramp}
+	forced, err := w.svc.checkMove(&m)
+	w.must(err)
+	again := func(tx *store.Tx) error { return w.svc.checkAgain(tx, &m, forced) }
+	_, err = w.s.Update(t.Context(), again)
+	w.must(err)
+	_, err = w.s.Update(t.Context(), backfill.Anew)
+	w.must(err)
+	if _, err = w.s.Update(t.Context(), again); err == nil || !strings.Contains(err.Error(), "changed at this moment") {
+		t.Errorf("let into the ramp: %v", err)
+	}
+	m.Force = true
+	forced, err = w.svc.checkMove(&m)
+	w.must(err)
+	_, err = w.s.Update(t.Context(), again) // what was forced when it was known stays so
+	w.must(err)
+}
+
 func (w *world) must(err error) {
 	w.t.Helper()
 	if err != nil {

@@ -168,8 +168,8 @@ func applySides(what string, to map[string]rollout.Side, change map[string]strin
 }
 
 // checkRollout wants every site on the records, but for those that are kept on the tables by name.
-func (s *Service) checkRollout(p *Plan) error {
-	d, err := ramp.LoadRollout(&s.deps.Store.Reader)
+func checkRollout(r *store.Reader, p *Plan) error {
+	d, err := ramp.LoadRollout(r)
 	if err != nil {
 		return err
 	}

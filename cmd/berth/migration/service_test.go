@@ -233,7 +233,7 @@ func TestDecidedFailuresHoldUpNothing(t *testing.T) {
 			t.Errorf("%v, %v", sites, err)
 		}
 		plan := Plan{}
-		if err := w.svc.checkFinish(&plan); err != nil || !strings.Contains(fmt.Sprint(plan.Checks), "failures skip") {
+		if err := w.svc.checkFinish(&w.s.Reader, &plan); err != nil || !strings.Contains(fmt.Sprint(plan.Checks), "failures skip") {
 			t.Errorf("%v, %v", plan.Checks, err)
 		}
 	})
