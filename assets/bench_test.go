@@ -103,7 +103,7 @@ func BenchmarkPlan(b *testing.B) {
 			b.ReportAllocs()
 			var p Plan
 			for b.Loop() {
-				s.Plan(&p, &bc.req)
+				s.Site.Plan(&p, &bc.req)
 			}
 		})
 	}
@@ -136,7 +136,7 @@ func BenchmarkPlanOfEncodedFile(b *testing.B) {
 			b.ReportAllocs()
 			var p Plan
 			for b.Loop() {
-				s.Plan(&p, &req)
+				s.Site.Plan(&p, &req)
 			}
 		})
 	}
@@ -151,7 +151,7 @@ func BenchmarkPlanWithRules(b *testing.B) {
 			var p Plan
 			req := Request{Method: "GET", Target: target, Host: "docs.example", AcceptEncoding: "gzip, deflate, br, zstd"}
 			for b.Loop() {
-				s.Plan(&p, &req)
+				s.Site.Plan(&p, &req)
 			}
 		})
 	}
@@ -171,7 +171,7 @@ func BenchmarkPlanOfManyFields(b *testing.B) {
 			var p Plan
 			req := Request{Method: "GET", Target: "/a", Host: "docs.example"}
 			for b.Loop() {
-				s.Plan(&p, &req)
+				s.Site.Plan(&p, &req)
 			}
 		})
 	}

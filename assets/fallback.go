@@ -20,7 +20,8 @@ func (s *Site) fallBack(dst *Plan, req *Request) {
 	if t := dst.Trace; t != nil {
 		t.say(StageMissing, "no 404.html above the path: /index.html is the fallback of a single-page application")
 	}
-	s.serve(dst, req, s.file(s.index))
+	shell := s.file(s.index)
+	s.serve(dst, req, &shell)
 }
 
 // subresource knows the destinations (Fetch Metadata; Fetch §2.2.5) that no page is of use for. What fetch() asks for is

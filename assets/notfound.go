@@ -15,6 +15,7 @@ const notFoundPage = "404.html"
 type notFoundTree struct {
 	files *manifest.Manifest
 	nodes []notFoundNode // in byte order of their directories
+	walk  bool           // files is a part, and there are no nodes
 }
 
 // notFoundNode is a directory that has a 404.html.
@@ -55,6 +56,9 @@ func (t *notFoundTree) dir(n notFoundNode) string {
 // that contain path are the ones no longer than what the predecessor has in common with it.
 func (t *notFoundTree) nearest(path string) int {
 	dir := path[:strings.LastIndexByte(path, '/')+1]
+	if t.walk {
+		return t.walkUp(dir)
+	}
 	after, exact := slices.BinarySearchFunc(t.nodes, dir, func(n notFoundNode, dir string) int {
 		return strings.Compare(t.dir(n), dir)
 	})
@@ -73,6 +77,17 @@ func (t *notFoundTree) nearest(path string) int {
 		return -1
 	}
 	return int(t.nodes[at].entry)
+}
+
+// walkUp is nearest by look-ups. Paths longer than any file's are passed over unread (manifest.MaxPath).
+func (t *notFoundTree) walkUp(dir string) int {
+	for dir != "" {
+		if i, ok := t.files.Lookup(dir + notFoundPage); ok {
+			return i
+		}
+		dir = dir[:strings.LastIndexByte(dir[:len(dir)-1], '/')+1]
+	}
+	return -1
 }
 
 func commonPrefix(a, b string) int {

@@ -50,7 +50,8 @@ func (s *Site) answer(dst *Plan, req *Request, path, query string) {
 	switch r.outcome {
 	case found:
 		dst.from = fromFile
-		s.serve(dst, req, s.file(r.entry))
+		f := s.file(r.entry)
+		s.serve(dst, req, &f)
 		dst.Fixed = s.fixed(dst, req, r.entry)
 	case moved:
 		dst.from = fromMove
@@ -78,7 +79,8 @@ func (s *Site) answerMissing(dst *Plan, req *Request, path string) {
 	switch page := s.notFound.nearest(path); {
 	case page >= 0:
 		dst.from = fromNotFoundPage
-		s.serveNotFoundPage(dst, req, s.file(page))
+		f := s.file(page)
+		s.serveNotFoundPage(dst, req, &f)
 	case s.index >= 0:
 		dst.from = fromFallback
 		s.fallBack(dst, req)

@@ -204,7 +204,7 @@ func noAllocs(t *testing.T, s testSite, requests map[string]Request) {
 			req.Method = "GET"
 		}
 		var p Plan
-		if n := testing.AllocsPerRun(100, func() { s.Plan(&p, &req) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { s.Site.Plan(&p, &req) }); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
 		}
 	}

@@ -193,7 +193,7 @@ func TestPlanWithRulesAllocatesNothing(t *testing.T) {
 	for _, target := range []string{"/docs/page", "/docs/old-1999", "/docs/a/x7", "/docs/a/v7/b", "/docs/none"} {
 		var p Plan
 		req := Request{Method: "GET", Target: target, Host: "docs.example", Range: "bytes=0-0"}
-		if n := testing.AllocsPerRun(100, func() { s.Plan(&p, &req) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { s.Site.Plan(&p, &req) }); n != 0 {
 			t.Errorf("%s: %v allocations", target, n)
 		}
 	}

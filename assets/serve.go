@@ -24,8 +24,8 @@ type file struct {
 
 const notOurs = -1
 
-func (s *Site) file(no int) *file {
-	return &file{Entry: s.files.At(no), no: no, typ: s.types[no]}
+func (s *Site) file(no int) file {
+	return file{Entry: s.files.At(no), no: no, typ: s.typeOf(no)}
 }
 
 // serve answers with a file: 406, 412, 304, and then the file, parts of it, or 416 (RFC 9110 §13.2.2).

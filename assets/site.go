@@ -41,20 +41,30 @@ func Compile(in Input) (*Site, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile site: %w", err)
 	}
-	s := &Site{files: files, types: typesOf(files), notFound: newNotFoundTree(files), index: -1}
+	s := new(Site)
+	s.hold(files)
+	s.compileRules(in)
+	if err := s.openListings(in); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// hold takes a listing of files with what follows from it.
+func (s *Site) hold(files *manifest.Manifest) {
+	s.files, s.types, s.notFound, s.index = files, typesOf(files), newNotFoundTree(files), -1
 	if i, ok := files.Lookup("/index.html"); ok {
 		s.index = i
 	}
+}
+
+func (s *Site) compileRules(in Input) {
 	if len(in.Redirects) > 0 {
 		s.redirects, _ = rules.ParseRedirects(string(in.Redirects), in.Limits)
 	}
 	if len(in.Headers) > 0 {
 		s.headers, _ = rules.ParseHeaders(string(in.Headers), in.Limits)
 	}
-	if err := s.openListings(in); err != nil {
-		return nil, err
-	}
-	return s, nil
 }
 
 func (s *Site) openListings(in Input) (err error) {
@@ -73,8 +83,8 @@ func (s *Site) openListings(in Input) (err error) {
 
 // Weight is the memory the Site holds, in bytes.
 func (s *Site) Weight() int64 {
-	return int64(unsafe.Sizeof(*s)+unsafe.Sizeof(*s.files)) + int64(len(s.files.Bytes())) +
-		int64(len(s.types))*int64(unsafe.Sizeof(httpsem.MediaType(0))) + s.notFound.weight() +
+	return int64(unsafe.Sizeof(*s)+unsafe.Sizeof(*s.files)) + int64(s.files.Size()) +
+		int64(s.files.Len())*int64(unsafe.Sizeof(httpsem.MediaType(0))) + s.notFound.weight() +
 		s.redirects.Weight() + s.headers.Weight() + s.hints.Weight() + s.variants.Weight()
 }
 

@@ -1,20 +1,28 @@
 package assets
 
 import (
+	"bytes"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"berth/assets/hints"
 	"berth/assets/httpsem"
 	"berth/assets/manifest"
+	"berth/assets/sparse"
+	"berth/assets/variants"
 )
 
 // testSite is a Site together with the bytes that its Plans name.
 type testSite struct {
 	*Site
+	part        *Site // the same, read as it is wanted; nil: there is none
 	blobs       map[manifest.Digest]string
 	oddStatuses []string // paths of rules that only the original takes
 }
@@ -50,7 +58,47 @@ func (s testSite) compile(t testing.TB, files map[string]string, in Input) testS
 	if s.Site, err = Compile(in); err != nil {
 		t.Fatal(err)
 	}
+	s.part = compilePart(t, in)
 	return s
+}
+
+func compilePart(t testing.TB, in Input) *Site {
+	t.Helper()
+	read := func(raw []byte) *sparse.Bytes { return sparse.New(bytes.NewReader(raw), int64(len(raw))) }
+	files, err := manifest.OpenPart(read(in.Manifest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var coded *variants.Listing
+	if len(in.Variants) > 0 {
+		if coded, err = variants.OpenPart(read(in.Variants), files.Len()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	part, err := CompilePart(files, coded, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return part
+}
+
+// Plan asks the whole site, and sees to it that its parts say the same.
+func (s testSite) Plan(dst *Plan, req *Request) {
+	s.Site.Plan(dst, req)
+	if s.part == nil {
+		return
+	}
+	var again Plan
+	if dst.Trace != nil {
+		again.Trace = new(Trace)
+	}
+	s.part.Plan(&again, req)
+	if err := s.part.Err(); err != nil {
+		panic(err)
+	}
+	if diff := cmp.Diff(dst, &again, cmpopts.IgnoreUnexported(Plan{}), cmpopts.EquateEmpty()); diff != "" {
+		panic(fmt.Sprintf("%s %s: planned otherwise of parts: %s", req.Method, req.Target, diff))
+	}
 }
 
 // hintsOf is what a deployment's documents announce, as it is found at deploy.

@@ -8,11 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
 
 	"berth/assets"
+	"berth/assets/blob"
 	"berth/assets/manifest"
 	"berth/assets/rules"
 	"berth/store"
@@ -53,6 +55,8 @@ type Projects interface {
 // blob.ErrNotFound and blob.ErrCorrupt (wrapped) say that they cannot be had.
 type Blobs interface {
 	ReadVerified(g manifest.Digest, size int64) ([]byte, error)
+	// Open is for those who read parts of a blob, which are not checked.
+	Open(g manifest.Digest, size int64) (blob.File, error)
 }
 
 // Deps are the catalog's neighbours.
@@ -106,8 +110,10 @@ type Catalog struct {
 	corrupt  atomic.Uint64
 	partial  atomic.Uint64
 	noIndex  atomic.Uint64
-	capacity int64 // of cache
-	room     int64 // of targets
+	parts    atomic.Uint64
+	whole    sync.WaitGroup // reads of the whole of sites that are answered from parts
+	capacity int64          // of cache
+	room     int64          // of targets
 	limits   rules.Options
 	unhook   func()
 	metrics  *metrics
@@ -124,10 +130,13 @@ type Deployment struct {
 	Content  Content
 	// Functions says which requests its code answers; nil: it has none.
 	Functions *Functions
+	// Part says that Site reads what a request needs of its listings while the whole is read. A plan of it counts only if Site.Err is nil
+	// after it, and Content is zero.
+	Part bool
 }
 
-// Content names what a deployment answers: two with the same one answer alike, in one process. It is never zero, and the same again when
-// a deployment that had to make room is loaded anew.
+// Content names what a deployment answers: two with the same one answer alike, in one process. It is the same again when
+// a deployment that had to make room is loaded anew. The zero Content is one of a part, which nothing may be kept of.
 type Content struct {
 	No   store.DeploymentNo
 	Form uint64 // of what may change of a deployment: its encoded forms, and what of it cannot be read
@@ -138,6 +147,15 @@ type entry struct {
 	deployment *Deployment
 	err        error // of a corrupt deployment
 	retry
+	whole atomic.Pointer[entry] // what stands in for a part once all of it was read; nil: it is whole, or that takes a moment
+}
+
+// best is the whole, if it is there.
+func (e *entry) best() *entry {
+	if w := e.whole.Load(); w != nil {
+		return w
+	}
+	return e
 }
 
 // retry says when something that could not be read in full is read again.
@@ -258,6 +276,9 @@ func (c *Catalog) Site(ctx context.Context, no store.DeploymentNo) (*assets.Site
 // serve, and ErrCorrupt if it cannot be read. One whose early hints or encoded forms cannot be read is served without.
 func (c *Catalog) Deployment(ctx context.Context, no store.DeploymentNo) (*Deployment, error) {
 	e, ok := c.cache.Get(no)
+	if ok {
+		e = e.best()
+	}
 	if ok && e.again.IsZero() {
 		return e.deployment, nil
 	}
@@ -273,11 +294,16 @@ func (c *Catalog) loadDeployment(ctx context.Context, no store.DeploymentNo) (*D
 	if err != nil {
 		return nil, fmt.Errorf("site of deployment %d: %w", no, err)
 	}
+	e = e.best()
 	return e.deployment, e.err
 }
 
+// Settle waits until no site is answered from parts any more, but for those that are asked for meanwhile.
+func (c *Catalog) Settle() { c.whole.Wait() }
+
 // Close lets go of the store and the metrics.
 func (c *Catalog) Close() {
+	c.whole.Wait()
 	c.unhook()
 	c.metrics.unregister()
 }

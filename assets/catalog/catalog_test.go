@@ -277,7 +277,7 @@ func TestMetrics(t *testing.T) {
 	for _, f := range families {
 		got[f.GetName()] = f.Metric[0].GetCounter().GetValue() + f.Metric[0].GetGauge().GetValue()
 	}
-	if len(got) != 8 || got["berth_catalog_loads_total"] != 1 || got["berth_catalog_site_bytes"] < 100 {
+	if len(got) != 9 || got["berth_catalog_loads_total"] != 1 || got["berth_catalog_site_bytes"] < 100 {
 		t.Errorf("%v", got)
 	}
 	c.Close()

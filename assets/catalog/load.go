@@ -24,6 +24,14 @@ func (c *Catalog) load(ctx context.Context, no store.DeploymentNo) (*entry, erro
 	if d.Manifest == (store.FileRef{}) {
 		return nil, fmt.Errorf("it has no files: %w", store.ErrNotFound)
 	}
+	if e := c.begin(d, variants); e != nil {
+		return e, nil
+	}
+	return c.loadWhole(ctx, no, d, variants)
+}
+
+// loadWhole reads all of a deployment's files before it answers from any.
+func (c *Catalog) loadWhole(ctx context.Context, no store.DeploymentNo, d store.Deployment, variants variantsRef) (*entry, error) {
 	compiled, lacking, err := c.compile(ctx, d, variants)
 	switch {
 	case err == nil:
@@ -63,16 +71,18 @@ func (c *Catalog) found(d store.Deployment, variants store.FileRef, compiled com
 	if lacking != nil {
 		content.Form = 1<<63 | c.damaged.Add(1)
 	}
-	e := &entry{deployment: &Deployment{
-		Site: compiled.site, Functions: compiled.functions,
-		No: d.No, Project: d.Project, UUID: d.UUID, Branch: d.Branch, Settings: d.Site, Content: content,
-	}}
+	e := &entry{deployment: deploymentOf(d, compiled)}
+	e.deployment.Content = content
 	if lacking != nil {
 		c.partial.Add(1)
 		c.log.Error("deployment is served without its early hints or encoded forms", "deployment", d.No, "err", lacking)
 		e.again = time.Now().Add(partialRetry)
 	}
 	return e
+}
+
+func deploymentOf(d store.Deployment, c compiled) *Deployment {
+	return &Deployment{Site: c.site, Functions: c.functions, No: d.No, Project: d.Project, UUID: d.UUID, Branch: d.Branch, Settings: d.Site}
 }
 
 // compiled is what comes of a deployment's files.
@@ -159,14 +169,18 @@ func compileSparing(in assets.Input) (site *assets.Site, damaged, err error) {
 
 // reserve waits until the files may be in memory beside those of other loads.
 func (c *Catalog) reserve(ctx context.Context, files ...store.FileRef) (release func(), err error) {
-	weight := int64(0)
-	for _, f := range files {
-		weight = min(weight+min(max(f.Size, 0), loadBudget), loadBudget)
-	}
+	weight := weightOf(files)
 	if err := c.loading.Acquire(ctx, weight); err != nil {
 		return nil, fmt.Errorf("wait for other loads: %w", err)
 	}
 	return func() { c.loading.Release(weight) }, nil
+}
+
+func weightOf(files []store.FileRef) (weight int64) {
+	for _, f := range files {
+		weight = min(weight+min(max(f.Size, 0), loadBudget), loadBudget)
+	}
+	return weight
 }
 
 // read returns the bytes of a file that a deployment's record names, and that they are; none for the zero FileRef.

@@ -11,6 +11,7 @@ type Stats struct {
 	Cache    cache.Stats // of compiled sites
 	Projects cache.Stats // of projects' settings
 	Targets  cache.Stats // of what moving targets served before
+	Parts    uint64      // loads that answered before the whole was read
 	Corrupt  uint64      // loads that ended in ErrCorrupt
 	Partial  uint64      // loads of deployments that serve without their early hints or encoded forms, which are damaged
 	NoIndex  uint64      // loads of targets that serve without their index of kept files, which is damaged
@@ -20,7 +21,7 @@ type Stats struct {
 func (c *Catalog) Stats() Stats {
 	return Stats{
 		Cache: c.cache.Stats(), Projects: c.projects.Stats(), Targets: c.targets.Stats(),
-		Corrupt: c.corrupt.Load(), Partial: c.partial.Load(), NoIndex: c.noIndex.Load(),
+		Parts: c.parts.Load(), Corrupt: c.corrupt.Load(), Partial: c.partial.Load(), NoIndex: c.noIndex.Load(),
 	}
 }
 
@@ -53,6 +54,7 @@ func seriesOf(c *Catalog) []prometheus.Collector {
 	return []prometheus.Collector{
 		counter("hits_total", "Sites answered from memory.", func(s Stats) uint64 { return s.Cache.Hits }),
 		counter("loads_total", "Sites read and compiled.", func(s Stats) uint64 { return s.Cache.Fills }),
+		counter("parts_total", "Sites that answered while the whole was read.", func(s Stats) uint64 { return s.Parts }),
 		counter("evictions_total", "Sites that made room for others.", func(s Stats) uint64 { return s.Cache.Evicted }),
 		counter("corrupt_total", "Loads of deployments whose stored listing is missing or damaged.", func(s Stats) uint64 { return s.Corrupt }),
 		counter("partial_total", "Loads of deployments that serve without their early hints or encoded forms, which are damaged.",

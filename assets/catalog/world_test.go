@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"bytes"
 	"fmt"
 	"sync"
 	"testing"
@@ -23,6 +24,8 @@ type world struct {
 	reads       int
 	fault       error                 // of every ReadAll
 	onRead      func(manifest.Digest) // before ReadAll answers, without the lock
+	onReadAt    func(n int) error     // before that of an open blob does
+	opened      int                   // blobs, that are not closed
 }
 
 func newWorld() *world {
@@ -124,6 +127,47 @@ func (w *world) ReadVerified(g manifest.Digest, size int64) ([]byte, error) {
 		return nil, blob.ErrCorrupt
 	}
 	return b, nil
+}
+
+// Open opens a blob without looking at its bytes.
+func (w *world) Open(g manifest.Digest, size int64) (blob.File, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	b, ok := w.blobs[g]
+	switch {
+	case w.fault != nil:
+		return nil, w.fault
+	case !ok:
+		return nil, blob.ErrNotFound
+	case int64(len(b)) != size:
+		return nil, blob.ErrCorrupt
+	}
+	w.opened++
+	return &openBlob{bytes.NewReader(b), w}, nil
+}
+
+type openBlob struct {
+	*bytes.Reader
+	w *world
+}
+
+func (o *openBlob) ReadAt(p []byte, off int64) (int, error) {
+	o.w.mu.Lock()
+	hook := o.w.onReadAt
+	o.w.mu.Unlock()
+	if hook != nil {
+		if err := hook(len(p)); err != nil {
+			return 0, err
+		}
+	}
+	return o.Reader.ReadAt(p, off)
+}
+
+func (o *openBlob) Close() error {
+	o.w.mu.Lock()
+	defer o.w.mu.Unlock()
+	o.w.opened--
+	return nil
 }
 
 // commit changes the records and tells the hooks.

@@ -16,14 +16,32 @@ func FuzzOpen(f *testing.F) {
 	f.Add(corrupt, "/a")
 	f.Fuzz(func(t *testing.T, b []byte, path string) {
 		m, err := Open(b)
+		p, perr := part(b)
+		if err == nil && perr != nil {
+			t.Fatalf("not opened as a part: %v", perr)
+		}
+		if perr == nil {
+			p.Lookup(path)
+			for i := range p.Len() {
+				p.At(i)
+			}
+		}
 		if err != nil {
 			return
+		}
+		if p.Err() != nil {
+			t.Fatalf("as a part: %v", p.Err())
 		}
 		for i, e := range m.All() {
 			if e.Path == "" || e.Size < 0 {
 				t.Fatalf("entry %d: %+v", i, e)
 			}
 			m.Lookup(e.Path)
+		}
+		if i, ok := m.Lookup(path); ok {
+			if at, same := p.Lookup(path); !same || at != i {
+				t.Fatalf("Lookup(%q) = %d of a part %d, %v", path, i, at, same)
+			}
 		}
 		if i, ok := m.Lookup(path); ok && m.At(i).Path != path {
 			t.Fatalf("Lookup(%q) found %q", path, m.At(i).Path)

@@ -9,9 +9,12 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/cespare/xxhash/v2"
+
+	"berth/assets/sparse"
 )
 
 // The encoding, version 1. Integers are little-endian.
@@ -70,34 +73,50 @@ type Manifest struct {
 	slots   []byte
 	mask    uint32 // slots - 1
 	n       int
+	poolLen int
+
+	part *sparse.Bytes // instead of the bytes above; see OpenPart. nil: they are all there
+	torn atomic.Bool   // of a part: an entry that was looked at is impossible
 }
 
 // Open checks the encoding (its structure, not the order of its paths nor its index: Verify does that) and returns a
 // view of b, which must not change afterwards. Whatever b holds, the methods of the view neither panic nor loop.
 func Open(b []byte) (*Manifest, error) {
-	if len(b) < headerLen || string(b[:len(magic)]) != magic {
+	if len(b) < headerLen {
 		return nil, fmt.Errorf("%w: no header", ErrCorrupt)
 	}
-	if v := b[len(magic)]; v != version {
+	m, err := open(b[:headerLen], len(b))
+	if err != nil {
+		return nil, err
+	}
+	m.raw = b
+	rest := b[headerLen:]
+	m.entries, rest = rest[:m.n*entryLen], rest[m.n*entryLen:]
+	m.pool, m.slots = rest[:m.poolLen], rest[m.poolLen:]
+	return m, m.checkEntries()
+}
+
+// open checks a header against the length of the whole.
+func open(header []byte, length int) (*Manifest, error) {
+	if string(header[:len(magic)]) != magic {
+		return nil, fmt.Errorf("%w: no header", ErrCorrupt)
+	}
+	if v := header[len(magic)]; v != version {
 		if v > version {
 			return nil, fmt.Errorf("%w: version %d, this berth reads up to %d", ErrNewerFormat, v, version)
 		}
 		return nil, fmt.Errorf("%w: version %d", ErrCorrupt, v)
 	}
-	n := int(binary.LittleEndian.Uint32(b[8:]))
-	pool := int(binary.LittleEndian.Uint32(b[12:]))
+	n := int(binary.LittleEndian.Uint32(header[8:]))
+	pool := int(binary.LittleEndian.Uint32(header[12:]))
 	if n > MaxEntries {
 		return nil, fmt.Errorf("%w: %d entries", ErrCorrupt, n)
 	}
 	slots := slotCount(n)
-	if want := headerLen + n*entryLen + pool + slots*slotLen; len(b) != want {
-		return nil, fmt.Errorf("%w: %d bytes, header promises %d", ErrCorrupt, len(b), want)
+	if want := headerLen + n*entryLen + pool + slots*slotLen; length != want {
+		return nil, fmt.Errorf("%w: %d bytes, header promises %d", ErrCorrupt, length, want)
 	}
-	m := &Manifest{raw: b, n: n, mask: uint32(slots - 1)}
-	rest := b[headerLen:]
-	m.entries, rest = rest[:n*entryLen], rest[n*entryLen:]
-	m.pool, m.slots = rest[:pool], rest[pool:]
-	return m, m.checkEntries()
+	return &Manifest{n: n, poolLen: pool, mask: uint32(slots - 1)}, nil
 }
 
 // checkEntries makes sure that the paths tile the pool, so that every later slice of it is in bounds.
@@ -139,14 +158,20 @@ func (m *Manifest) Verify() error {
 // Len is the number of entries.
 func (m *Manifest) Len() int { return m.n }
 
-// Bytes is the encoding.
+// Bytes is the encoding; nil of a part.
 func (m *Manifest) Bytes() []byte { return m.raw }
+
+// Size is the length of the encoding.
+func (m *Manifest) Size() int { return headerLen + m.n*entryLen + m.poolLen + slotCount(m.n)*slotLen }
 
 // Digest is the BLAKE3 of Bytes, computed at each call.
 func (m *Manifest) Digest() Digest { return DigestOf(m.raw) }
 
 // At returns the i-th entry in path order; Path is a view of the encoding.
 func (m *Manifest) At(i int) Entry {
+	if m.part != nil {
+		return m.partAt(i)
+	}
 	e := m.entry(i)
 	return Entry{
 		Path:   view(m.path(i)),
@@ -157,7 +182,12 @@ func (m *Manifest) At(i int) Entry {
 }
 
 // PathAt is At(i).Path without the rest.
-func (m *Manifest) PathAt(i int) string { return view(m.path(i)) }
+func (m *Manifest) PathAt(i int) string {
+	if m.part != nil {
+		return m.partAt(i).Path
+	}
+	return view(m.path(i))
+}
 
 // All lists the entries in path order.
 func (m *Manifest) All() iter.Seq2[int, Entry] {
@@ -174,6 +204,9 @@ func (m *Manifest) All() iter.Seq2[int, Entry] {
 func (m *Manifest) Lookup(path string) (i int, ok bool) {
 	if m.n == 0 || len(path) == 0 || len(path) > MaxPath {
 		return 0, false
+	}
+	if m.part != nil {
+		return m.partLookup(path)
 	}
 	h := xxhash.Sum64String(path)
 	tag := uint32(h >> 32)

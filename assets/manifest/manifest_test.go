@@ -205,16 +205,21 @@ func TestLookupInDamagedIndex(t *testing.T) {
 	}
 }
 
-// A site whose paths all start at the same slot: whoever overflows the probes is found by bisection.
-func TestCollidingPathsStayFast(t *testing.T) {
+// colliding is a site whose paths all start at the same slot.
+func colliding(t testing.TB) (m *Manifest, entries []Entry) {
+	t.Helper()
 	const n, start = 200, 5
-	var entries []Entry
 	for i := 0; len(entries) < n; i++ {
 		if p := fmt.Sprintf("/%d", i); xxhash.Sum64String(p)%512 == start {
 			entries = append(entries, entry(p, p))
 		}
 	}
-	m := encode(t, entries...)
+	return encode(t, entries...), entries
+}
+
+// Whoever overflows the probes is found by bisection.
+func TestCollidingPathsStayFast(t *testing.T) {
+	m, entries := colliding(t)
 	used := 0
 	for s := m.slots; len(s) > 0; s = s[slotLen:] {
 		if binary.LittleEndian.Uint32(s[4:]) != 0 {

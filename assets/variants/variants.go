@@ -12,6 +12,7 @@ import (
 
 	"berth/assets/httpsem"
 	"berth/assets/manifest"
+	"berth/assets/sparse"
 )
 
 // The encoding, version 1. Integers are little-endian.
@@ -62,27 +63,16 @@ type Listing struct {
 	blocks  []byte
 	records []byte
 	entries int
+
+	part *sparse.Bytes // instead of the bytes above; see OpenPart. nil: they are all there
 }
 
 // Open checks the encoding of a listing for a manifest of so many entries, all of it, and returns a view of raw, which
 // must not change afterwards.
 func Open(raw []byte, entries int) (*Listing, error) {
-	if len(raw) < headerLen || string(raw[:len(magic)]) != magic {
-		return nil, fmt.Errorf("%w: no header", ErrCorrupt)
-	}
-	if v := raw[len(magic)]; v != version {
-		if v > version {
-			return nil, fmt.Errorf("%w: version %d, this berth reads up to %d", ErrNewerFormat, v, version)
-		}
-		return nil, fmt.Errorf("%w: version %d", ErrCorrupt, v)
-	}
-	n, m := int64(binary.LittleEndian.Uint32(raw[8:])), int64(binary.LittleEndian.Uint32(raw[12:]))
-	if n != int64(entries) || n > manifest.MaxEntries {
-		return nil, fmt.Errorf("%w: of a manifest of %d entries, not of %d", ErrCorrupt, n, entries)
-	}
-	blocks := int64(blockCount(entries)) * blockLen
-	if want := headerLen + blocks + m*recordLen; int64(len(raw)) != want {
-		return nil, fmt.Errorf("%w: %d bytes, header promises %d", ErrCorrupt, len(raw), want)
+	blocks, err := checkHeader(raw[:min(len(raw), headerLen)], len(raw), entries)
+	if err != nil {
+		return nil, err
 	}
 	rest := raw[headerLen:]
 	l := &Listing{raw: raw, entries: entries, blocks: rest[:blocks], records: rest[blocks:]}
@@ -90,6 +80,28 @@ func Open(raw []byte, entries int) (*Listing, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// checkHeader checks a header against the length of the whole.
+func checkHeader(header []byte, length, entries int) (blocks int, err error) {
+	if len(header) < headerLen || string(header[:len(magic)]) != magic {
+		return 0, fmt.Errorf("%w: no header", ErrCorrupt)
+	}
+	if v := header[len(magic)]; v != version {
+		if v > version {
+			return 0, fmt.Errorf("%w: version %d, this berth reads up to %d", ErrNewerFormat, v, version)
+		}
+		return 0, fmt.Errorf("%w: version %d", ErrCorrupt, v)
+	}
+	n, m := int64(binary.LittleEndian.Uint32(header[8:])), int64(binary.LittleEndian.Uint32(header[12:]))
+	if n != int64(entries) || n > manifest.MaxEntries {
+		return 0, fmt.Errorf("%w: of a manifest of %d entries, not of %d", ErrCorrupt, n, entries)
+	}
+	blocks = blockCount(entries) * blockLen
+	if want := int64(headerLen+blocks) + m*recordLen; int64(length) != want {
+		return 0, fmt.Errorf("%w: %d bytes, header promises %d", ErrCorrupt, length, want)
+	}
+	return blocks, nil
 }
 
 // check makes sure that the blocks count the records, so that every later slice of them is in bounds, and that there is
@@ -110,7 +122,7 @@ func (l *Listing) check() error {
 		return fmt.Errorf("%w: %d records, the blocks count %d", ErrCorrupt, records, count)
 	}
 	for i := range count {
-		if l.sizeAt(i) == 0 {
+		if l.record(i).size() == 0 {
 			return fmt.Errorf("%w: record %d: no coding of anything is empty", ErrCorrupt, i)
 		}
 	}
@@ -122,7 +134,7 @@ func (l *Listing) Set(entry int) (s httpsem.EncodingSet) {
 	if l == nil || uint(entry) >= uint(l.entries) {
 		return 0
 	}
-	b, bit := l.block(entry/blockEntries), uint64(1)<<(entry%blockEntries)
+	b, bit := l.blockOf(entry)
 	for i, e := range codings {
 		if b.bits(i)&bit != 0 {
 			s = s.With(e)
@@ -138,7 +150,7 @@ func (l *Listing) At(entry int, e httpsem.Encoding) (manifest.Digest, int64, boo
 	if l == nil || uint(entry) >= uint(l.entries) || uint(coding) >= uint(len(codings)) {
 		return manifest.Digest{}, 0, false
 	}
-	b, bit := l.block(entry/blockEntries), uint64(1)<<(entry%blockEntries)
+	b, bit := l.blockOf(entry)
 	if b.bits(coding)&bit == 0 {
 		return manifest.Digest{}, 0, false
 	}
@@ -146,7 +158,8 @@ func (l *Listing) At(entry int, e httpsem.Encoding) (manifest.Digest, int64, boo
 	for i := range coding {
 		at += bits.OnesCount64(b.bits(i) & bit)
 	}
-	return manifest.Digest(l.records[at*recordLen:][:offSize]), l.sizeAt(at), true
+	r := l.record(at)
+	return manifest.Digest(r[:offSize]), r.size(), true
 }
 
 // All lists the variants by entry, of one entry gzip, zstd, br.
@@ -171,6 +184,9 @@ func (l *Listing) Len() int {
 	if l == nil {
 		return 0
 	}
+	if l.part != nil {
+		return (l.part.Len() - headerLen - blockCount(l.entries)*blockLen) / recordLen
+	}
 	return len(l.records) / recordLen
 }
 
@@ -179,13 +195,35 @@ func (l *Listing) Weight() int64 {
 	if l == nil {
 		return 0
 	}
+	if l.part != nil {
+		return int64(unsafe.Sizeof(*l)) + int64(l.part.Len())
+	}
 	return int64(unsafe.Sizeof(*l)) + int64(cap(l.raw))
 }
 
 func (l *Listing) block(i int) block { return block(l.blocks[i*blockLen:][:blockLen]) }
 
-func (l *Listing) sizeAt(record int) int64 {
-	b := l.records[record*recordLen+offSize:][:sizeBits/8]
+// blockOf finds an entry's block and its bit there.
+func (l *Listing) blockOf(entry int) (block, uint64) {
+	bit := uint64(1) << (entry % blockEntries)
+	if l.part != nil {
+		return l.part.At(headerLen+entry/blockEntries*blockLen, blockLen), bit
+	}
+	return l.block(entry / blockEntries), bit
+}
+
+func (l *Listing) record(i int) record {
+	if l.part != nil {
+		return l.part.At(headerLen+blockCount(l.entries)*blockLen+i*recordLen, recordLen)
+	}
+	return l.records[i*recordLen:][:recordLen]
+}
+
+// record is a view of one record.
+type record []byte
+
+func (r record) size() int64 {
+	b := r[offSize:][:sizeBits/8]
 	return int64(binary.LittleEndian.Uint32(b)) | int64(binary.LittleEndian.Uint16(b[4:]))<<32
 }
 

@@ -68,6 +68,10 @@ func TestListingIsAMap(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		p, err := part(raw, entries)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for entry := -1; entry <= entries+64; entry++ {
 			want := none
 			for e := range httpsem.Encoding(8) {
@@ -75,20 +79,22 @@ func TestListingIsAMap(t *testing.T) {
 				if ok {
 					want = want.With(e)
 				}
-				if blob, size, found := l.At(entry, e); found != ok || blob != v.Blob || size != v.Size {
-					t.Fatalf("At(%d, %v) = %v, %d, %v; want %+v", entry, e, blob, size, found, v)
+				for _, l := range []*Listing{l, p} {
+					if blob, size, found := l.At(entry, e); found != ok || blob != v.Blob || size != v.Size {
+						t.Fatalf("At(%d, %v) = %v, %d, %v; want %+v", entry, e, blob, size, found, v)
+					}
 				}
 			}
-			if got := l.Set(entry); got != want {
-				t.Fatalf("Set(%d) = %b, want %b", entry, got, want)
+			if got, of := l.Set(entry), p.Set(entry); got != want || of != want {
+				t.Fatalf("Set(%d) = %b, of a part %b, want %b", entry, got, of, want)
 			}
 		}
 		slices.SortFunc(vs, compare)
 		if diff := cmp.Diff(vs, slices.Collect(l.All())); diff != "" && len(vs) > 0 {
 			t.Fatal(diff)
 		}
-		if l.Len() != len(vs) {
-			t.Fatalf("%d variants, want %d", l.Len(), len(vs))
+		if l.Len() != len(vs) || p.Len() != len(vs) || p.Err() != nil {
+			t.Fatalf("%d variants, of a part %d (%v), want %d", l.Len(), p.Len(), p.Err(), len(vs))
 		}
 	})
 }
@@ -228,6 +234,15 @@ func FuzzOpen(f *testing.F) {
 	f.Add(encode(f, 130, Variant{64, httpsem.Zstd, digest("a"), 5}, Variant{129, httpsem.Zstd, digest("b"), 7}), 130)
 	f.Fuzz(func(t *testing.T, raw []byte, entries int) {
 		l, err := Open(raw, entries)
+		p, perr := part(raw, entries)
+		if err == nil && perr != nil {
+			t.Fatalf("not opened as a part: %v", perr)
+		}
+		if perr == nil {
+			for i := range min(entries, 1000) {
+				p.At(i, httpsem.Brotli)
+			}
+		}
 		if err != nil {
 			return
 		}

@@ -26,7 +26,7 @@ import (
 const (
 	stepRoute    = "route record"
 	stepRecords  = "deployment's records"
-	stepRead     = "manifest and rule files, read and checked"
+	stepRead     = "manifest and what is large, opened; rule files and what is small, read and checked"
 	stepCompile  = "made into a site"
 	stepSettings = "project's settings"
 	stepPlan     = "plan"
@@ -64,6 +64,11 @@ func (w *watch) Variants(no store.DeploymentNo) (store.FileRef, error) {
 func (w *watch) ReadVerified(g manifest.Digest, size int64) ([]byte, error) {
 	defer w.read.run()()
 	return w.blobs.ReadVerified(g, size)
+}
+
+func (w *watch) Open(g manifest.Digest, size int64) (blob.File, error) {
+	defer w.read.run()()
+	return w.blobs.Open(g, size)
 }
 
 // span is the time from the beginning of the first of several to the end of the last.
@@ -144,6 +149,7 @@ func (c Config) bySteps(ctx context.Context, sites []site, k *Kind) (err error) 
 		if err != nil {
 			return fmt.Errorf("ask for %s: %w", site.host, err)
 		}
+		s.catalog.Settle()
 		total := 0.0
 		for i := range k.Steps {
 			total += took[i].Seconds()

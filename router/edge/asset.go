@@ -48,8 +48,7 @@ func (s *Server) planAsset(x *exchange, r *http.Request, no store.DeploymentNo, 
 	scheme, _, _ := strings.Cut(rawURL, ":")
 	x.req = assetRequest(r, view(origin), strings.ToLower(scheme))
 	x.req.Host, x.req.Port = string(x.host), portOf(view(authority), x.req.Scheme)
-	s.planFiles(x, catalog.Effective(d.settings, *project))
-	return answer{}
+	return s.planFiles(x, catalog.Effective(d.settings, *project))
 }
 
 // routeOf is the route of the host that code names, if it leads to the project of its deployment; else that of a deployment's own host,

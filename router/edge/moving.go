@@ -23,6 +23,7 @@ type deployment struct {
 	uuid     store.UUID
 	settings store.SiteSettings // its own
 	content  catalog.Content    // zero: its answers are not prepared
+	part     *assets.Site       // planner, if its plans count only while it has no Err; nil: it is whole
 	// functions says which requests its code answers; nil: it has none.
 	functions *catalog.Functions
 }
@@ -41,7 +42,11 @@ func (c compiledSites) deployment(ctx context.Context, no store.DeploymentNo) (d
 	if err != nil {
 		return deployment{}, err
 	}
-	return deployment{planner: d.Site, no: d.No, project: d.Project, functions: d.Functions, uuid: d.UUID, settings: d.Settings, content: d.Content}, nil
+	found := deployment{planner: d.Site, no: d.No, project: d.Project, functions: d.Functions, uuid: d.UUID, settings: d.Settings, content: d.Content}
+	if d.Part {
+		found.part = d.Site
+	}
+	return found, nil
 }
 
 func (c compiledSites) settings(ctx context.Context, no store.ProjectNo) (*store.SiteSettings, error) {
@@ -93,7 +98,9 @@ func (s *Server) planOnce(x *exchange) answer {
 	if x.code = s.selects(x); x.code {
 		return answer{}
 	}
-	s.planFiles(x, settings)
+	if a := s.planFiles(x, settings); a.status != 0 {
+		return a
+	}
 	if x.skew.on {
 		s.finishSkew(x)
 	}
@@ -101,7 +108,7 @@ func (s *Server) planOnce(x *exchange) answer {
 }
 
 // planFiles asks the site, and where it has no file, what the host served before.
-func (s *Server) planFiles(x *exchange, settings store.SiteSettings) {
+func (s *Server) planFiles(x *exchange, settings store.SiteSettings) answer {
 	x.req.NoIndex = x.route.Flags&store.FlagNoIndex != 0
 	x.req.NoCORS = settings.CORS == store.Off
 	x.serving.planner.Plan(&x.plan, &x.req)
@@ -109,6 +116,12 @@ func (s *Server) planFiles(x *exchange, settings store.SiteSettings) {
 	if keep := catalog.Keep(s.opts.KeepAssets, settings.KeepAssets); x.plan.Missing && moves && keep >= 0 {
 		s.planKept(x, keep)
 	}
+	if x.serving.part != nil {
+		if err := x.serving.part.Err(); err != nil {
+			return s.fault(x, unavailable(), "site cannot be read", err)
+		}
+	}
+	return answer{}
 }
 
 // planKept plans again, with the files that the host served before. A pinned deployment may lack one of them as well: that of

@@ -80,6 +80,7 @@ func (w *world) deployment(_ context.Context, no store.DeploymentNo) (deployment
 		if id, ok := w.skewed[no]; ok {
 			d.uuid, d.settings.Skew = id, store.On
 		}
+		d.part, _ = p.(*assets.Site)
 		return d, nil
 	}
 	return deployment{}, errTest
