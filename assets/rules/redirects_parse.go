@@ -10,11 +10,12 @@ import (
 // count. It never fails.
 func ParseRedirects(text string, o Options) (*Redirects, Report) {
 	o = o.withDefaults()
+	room := min(countRules(text), o.MaxRedirectsStatic+o.MaxRedirectsDynamic)
 	p := redirectParser{
 		Options:  o,
 		report:   reporter{file: RedirectsFile, limit: o.MaxProblems},
-		out:      &Redirects{static: map[string]int32{}},
-		accepted: map[string]int{},
+		out:      &Redirects{rules: make([]redirect, 0, room), static: make(map[string]int32, room)},
+		accepted: make(map[string]int, room),
 	}
 	for n, line := range lines(text) {
 		if !p.line(n, line) {
@@ -26,6 +27,15 @@ func ParseRedirects(text string, o Options) (*Redirects, Report) {
 	p.out.dynamic = newIndex('/', p.sources, numbers(len(p.sources)))
 	p.warnOfLoops()
 	return p.out, p.report.Report
+}
+
+// countRules is how many lines may be rules. Somebody waits for the first page of the site: what grows line by line takes three times the
+// memory, most of it new to the process.
+func countRules(text string) (n int) {
+	for range lines(text) {
+		n++
+	}
+	return n
 }
 
 type redirectParser struct {
