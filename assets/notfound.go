@@ -79,15 +79,24 @@ func (t *notFoundTree) nearest(path string) int {
 	return int(t.nodes[at].entry)
 }
 
-// walkUp is nearest by look-ups. Paths longer than any file's are passed over unread (manifest.MaxPath).
+// walkUp is nearest by look-ups, of which there are fewer than a file's path may have bytes. What they read is wanted anyway.
 func (t *notFoundTree) walkUp(dir string) int {
-	for dir != "" {
-		if i, ok := t.files.Lookup(dir + notFoundPage); ok {
+	page := make([]byte, 0, manifest.MaxPath)
+	for dir = upTo(dir, manifest.MaxPath-len(notFoundPage)); dir != ""; dir = upTo(dir, len(dir)-1) {
+		page = append(append(page[:0], dir...), notFoundPage...)
+		if i, ok := t.files.LookupBytes(page); ok {
 			return i
 		}
-		dir = dir[:strings.LastIndexByte(dir[:len(dir)-1], '/')+1]
 	}
 	return -1
+}
+
+// upTo is the longest directory of at most n bytes that contains dir, or is it.
+func upTo(dir string, n int) string {
+	if len(dir) <= n {
+		return dir
+	}
+	return dir[:strings.LastIndexByte(dir[:n], '/')+1]
 }
 
 func commonPrefix(a, b string) int {

@@ -65,3 +65,22 @@ func BenchmarkDeepMiss(b *testing.B) {
 		s.Plan(&p, &Request{Method: "GET", Target: target})
 	}
 }
+
+// Parts are asked directory by directory: however long a path is, no more often than a file's path has bytes.
+func TestNotFoundOfPartsIsBounded(t *testing.T) {
+	s := newTestSite(t, map[string]string{"/404.html": "lost", "/a/404.html": "a"})
+	tree := &s.part.notFound
+	for path, want := range map[string]string{
+		"/": "/404.html", "/x": "/404.html", "/a": "/404.html", "/a/": "/a/404.html", "/a/b/c": "/a/404.html",
+		"/a/" + strings.Repeat("/", 1<<20): "/a/404.html", "/a/" + strings.Repeat("b/", 1<<19): "/a/404.html", "/" + strings.Repeat("a", 1<<20) + "/x": "/404.html",
+	} {
+		allocated := testing.AllocsPerRun(1, func() {
+			if i := tree.nearest(path); s.files.PathAt(i) != want {
+				t.Errorf("%.20q: %q, want %q", path, s.files.PathAt(i), want)
+			}
+		})
+		if allocated > 2 {
+			t.Errorf("%.20q: %v allocations", path, allocated)
+		}
+	}
+}

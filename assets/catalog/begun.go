@@ -1,11 +1,9 @@
 package catalog
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"berth/assets"
 	"berth/assets/blob"
@@ -26,38 +24,54 @@ type begun struct {
 	manifest *sparse.Bytes
 	variants *sparse.Bytes // nil: there are none, or few
 	few      []byte        // those
+	release  func()        // what it takes of the budget
 	mu       sync.Mutex    // guards open
 	open     []blob.File
 }
 
+func (b *begun) close() {
+	for _, f := range b.open {
+		_ = f.Close() // only read
+	}
+	b.release()
+}
+
 // begin has a large deployment answer at once, and reads the whole meanwhile. It returns nil if the whole must be there first: the deployment
-// is small, something is wrong with it, or too much else is being read.
-func (c *Catalog) begin(d store.Deployment, v variantsRef) *entry {
-	if d.Manifest.Size < partFrom || v.err != nil {
+// is small, something is or was wrong with it, or too much else is being read.
+func (c *Catalog) begin(no store.DeploymentNo, d store.Deployment, v variantsRef) (e *entry) {
+	if d.Manifest.Size < partFrom || v.err != nil || !c.whole.begin(no) {
 		return nil
 	}
 	weight := weightOf([]store.FileRef{d.Manifest, d.Headers, d.Redirects, d.Routes, d.Hints, v.ref})
 	if !c.loading.TryAcquire(weight) {
+		c.whole.end()
 		return nil
 	}
-	b := new(begun)
+	b := &begun{release: func() { c.loading.Release(weight) }}
+	defer func() {
+		if e == nil { // also in a panic
+			b.close()
+			c.whole.end()
+		}
+	}()
 	if err := c.openBegun(b, d, v.ref); err != nil { // whoever reads the whole says so
-		b.close()
-		c.loading.Release(weight)
 		return nil
 	}
 	c.parts.Add(1)
-	e := &entry{deployment: deploymentOf(d, b.compiled)}
+	e = &entry{deployment: deploymentOf(d, b.compiled)}
 	e.deployment.Part = true
-	c.whole.Go(func() {
-		whole := c.complete(b, d, v.ref)
-		b.close()
-		c.loading.Release(weight)
-		if whole == nil {
-			whole = c.completeAnew(d, v)
+	go func() {
+		defer c.whole.end()
+		defer b.close()
+		whole, err := c.complete(b, d, v.ref)
+		if err != nil { // now the part is not to be believed either, and the next request reads the whole, and says what is wrong
+			c.whole.distrust(no)
+			b.manifest.Fail(err)
+			c.cache.Drop(no)
+			return
 		}
 		e.whole.Store(whole)
-	})
+	}()
 	return e
 }
 
@@ -126,29 +140,28 @@ func (c *Catalog) sparse(b *begun, ref store.FileRef) (*sparse.Bytes, error) {
 	return sparse.New(f, f.Size()), nil
 }
 
-func (b *begun) close() {
-	for _, f := range b.open {
-		_ = f.Close() // only read
-	}
-}
-
-// complete reads and checks the whole; nil: something is wrong with it.
-func (c *Catalog) complete(b *begun, d store.Deployment, coded store.FileRef) *entry {
+// complete reads and checks the whole.
+func (c *Catalog) complete(b *begun, d store.Deployment, coded store.FileRef) (e *entry, err error) {
+	defer func() {
+		if p := recover(); p != nil { // in a fill the cache does so
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
 	listing, err := fill(b.manifest, d.Manifest)
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	forms := b.few
 	if b.variants != nil {
 		if forms, err = fill(b.variants, coded); err != nil {
-			return nil
+			return nil, err
 		}
 	}
 	site, err := b.site.Complete(listing, forms)
 	if err != nil {
-		return nil
+		return nil, err
 	}
-	return c.found(d, coded, compiled{site, b.functions}, nil)
+	return c.found(d, coded, compiled{site, b.functions}, nil), nil
 }
 
 func fill(b *sparse.Bytes, ref store.FileRef) ([]byte, error) {
@@ -159,11 +172,63 @@ func fill(b *sparse.Bytes, ref store.FileRef) ([]byte, error) {
 	return raw, err
 }
 
-// completeAnew reads everything again, to find out what is wrong. What cannot be read just now is tried again with the next request.
-func (c *Catalog) completeAnew(d store.Deployment, v variantsRef) *entry {
-	e, err := c.loadWhole(context.Background(), d.No, d, v)
-	if err != nil {
-		return &entry{err: fmt.Errorf("site of deployment %d: %w", d.No, err), retry: retry{again: time.Now()}}
+// wholes counts those that are being read while parts answer, and knows of which deployments that failed. The zero value has none.
+type wholes struct {
+	mu      sync.Mutex // guards what follows
+	reading int
+	idle    chan struct{} // closed when reading comes to 0; nil: nobody waits
+	closed  bool
+	failed  map[store.DeploymentNo]struct{} // at most corruptKept
+}
+
+// begin says whether a part of a deployment may answer; if it may, end must be called.
+func (w *wholes) begin(no store.DeploymentNo) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, failed := w.failed[no]; failed || w.closed {
+		return false
 	}
-	return e
+	w.reading++
+	return true
+}
+
+func (w *wholes) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.reading--; w.reading == 0 && w.idle != nil {
+		close(w.idle)
+		w.idle = nil
+	}
+}
+
+// distrust has the deployment answered by the whole alone, until trust.
+func (w *wholes) distrust(no store.DeploymentNo) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.failed == nil || len(w.failed) >= corruptKept {
+		w.failed = map[store.DeploymentNo]struct{}{}
+	}
+	w.failed[no] = struct{}{}
+}
+
+func (w *wholes) trust(no store.DeploymentNo) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.failed, no)
+}
+
+// wait waits until none is being read. After one that closes, none is begun.
+func (w *wholes) wait(closes bool) {
+	w.mu.Lock()
+	w.closed = w.closed || closes
+	if w.reading == 0 {
+		w.mu.Unlock()
+		return
+	}
+	if w.idle == nil {
+		w.idle = make(chan struct{})
+	}
+	idle := w.idle
+	w.mu.Unlock()
+	<-idle
 }

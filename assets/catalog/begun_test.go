@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -131,8 +133,11 @@ func TestDamagedWhole(t *testing.T) {
 			d, _ := w.Deployment(1)
 			x.damage(w, d)
 			c := open(t, w, Options{})
-			_, _ = c.Deployment(t.Context(), 1)
+			first, _ := c.Deployment(t.Context(), 1)
 			c.Settle()
+			if first != nil && first.Part && first.Site.Err() == nil {
+				t.Error("the part is still believed")
+			}
 			got, err := c.Deployment(t.Context(), 1)
 			if errors.Is(err, ErrCorrupt) != (x.corrupt == 1) || err == nil && got.Part {
 				t.Errorf("%+v, %v", got, err)
@@ -173,14 +178,17 @@ func TestPartThatCannotBeRead(t *testing.T) {
 	}
 	release()
 	c.Settle()
-	if _, err := c.Deployment(t.Context(), 1); !errors.Is(err, broken) {
-		t.Errorf("%v", err)
+	w.mu.Lock()
+	w.onReadAt = nil // a part could be read again
+	w.mu.Unlock()
+	for range 2 {
+		if _, err := c.Deployment(t.Context(), 1); !errors.Is(err, broken) {
+			t.Errorf("%v", err)
+		}
 	}
 	w.mu.Lock()
-	w.onReadAt, w.fault = nil, nil
+	w.fault = nil
 	w.mu.Unlock()
-	_, _ = c.Deployment(t.Context(), 1)
-	c.Settle()
 	if d, err := c.Deployment(t.Context(), 1); err != nil || d.Part || planOf(d.Site, lateTarget).Status != 200 {
 		t.Errorf("%+v, %v", d, err)
 	}
@@ -211,7 +219,60 @@ func TestPartsAreBounded(t *testing.T) {
 	if !c.loading.TryAcquire(loadBudget - d.Manifest.Size + 1) {
 		t.Fatal("the budget is taken")
 	}
-	if e := c.begin(d, variantsRef{}); e != nil || w.opened != 0 {
+	if e := c.begin(1, d, variantsRef{}); e != nil || w.opened != 0 {
+		t.Errorf("%+v, %d blobs are open", e, w.opened)
+	}
+}
+
+// A deployment that was damaged is read as a whole until that went well.
+func TestDamagedDeploymentIsNotBegunAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := large(t)
+		d, _ := w.Deployment(1)
+		good := w.blobs[d.Manifest.Digest]
+		w.damage(d.Manifest)
+		c := open(t, w, Options{})
+		ask := func() (*Deployment, error) {
+			d, err := c.Deployment(t.Context(), 1)
+			c.Settle()
+			return d, err
+		}
+		_, _ = ask()
+		for range 3 {
+			if _, err := ask(); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("%v", err)
+			}
+			time.Sleep(corruptRetry) // the bubble's clock
+		}
+		w.blobs[d.Manifest.Digest] = good
+		if d, err := ask(); err != nil || d.Part || c.Stats().Parts != 1 {
+			t.Errorf("%+v, %v, %+v", d, err, c.Stats())
+		}
+		w.commit(1, &d) // which drops it
+		if d, err := ask(); err != nil || !d.Part {
+			t.Errorf("%+v, %v", d, err)
+		}
+	})
+}
+
+// Nothing is begun after Close, which waits for what is.
+func TestCloseWaitsForWholes(t *testing.T) {
+	w := large(t)
+	d, _ := w.Deployment(1)
+	c := open(t, w, Options{})
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 50 {
+				_, _ = c.Deployment(t.Context(), 1)
+				c.cache.Drop(1)
+				c.Settle()
+			}
+		})
+	}
+	all.Wait()
+	c.whole.wait(true)
+	if e := c.begin(1, d, variantsRef{}); e != nil || w.opened != 0 {
 		t.Errorf("%+v, %d blobs are open", e, w.opened)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -111,9 +110,9 @@ type Catalog struct {
 	partial  atomic.Uint64
 	noIndex  atomic.Uint64
 	parts    atomic.Uint64
-	whole    sync.WaitGroup // reads of the whole of sites that are answered from parts
-	capacity int64          // of cache
-	room     int64          // of targets
+	whole    wholes
+	capacity int64 // of cache
+	room     int64 // of targets
 	limits   rules.Options
 	unhook   func()
 	metrics  *metrics
@@ -147,7 +146,7 @@ type entry struct {
 	deployment *Deployment
 	err        error // of a corrupt deployment
 	retry
-	whole atomic.Pointer[entry] // what stands in for a part once all of it was read; nil: it is whole, or that takes a moment
+	whole atomic.Pointer[entry] // what stands in for a part once all of it was read; nil: it is whole itself, or that takes a moment
 }
 
 // best is the whole, if it is there.
@@ -298,12 +297,12 @@ func (c *Catalog) loadDeployment(ctx context.Context, no store.DeploymentNo) (*D
 	return e.deployment, e.err
 }
 
-// Settle waits until no site is answered from parts any more, but for those that are asked for meanwhile.
-func (c *Catalog) Settle() { c.whole.Wait() }
+// Settle waits until no site is answered from parts any more.
+func (c *Catalog) Settle() { c.whole.wait(false) }
 
 // Close lets go of the store and the metrics.
 func (c *Catalog) Close() {
-	c.whole.Wait()
+	c.whole.wait(true)
 	c.unhook()
 	c.metrics.unregister()
 }

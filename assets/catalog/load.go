@@ -24,10 +24,14 @@ func (c *Catalog) load(ctx context.Context, no store.DeploymentNo) (*entry, erro
 	if d.Manifest == (store.FileRef{}) {
 		return nil, fmt.Errorf("it has no files: %w", store.ErrNotFound)
 	}
-	if e := c.begin(d, variants); e != nil {
+	if e := c.begin(no, d, variants); e != nil {
 		return e, nil
 	}
-	return c.loadWhole(ctx, no, d, variants)
+	e, err := c.loadWhole(ctx, no, d, variants)
+	if err == nil && e.deployment != nil {
+		c.whole.trust(no)
+	}
+	return e, err
 }
 
 // loadWhole reads all of a deployment's files before it answers from any.

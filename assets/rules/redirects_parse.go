@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -10,7 +11,10 @@ import (
 // count. It never fails.
 func ParseRedirects(text string, o Options) (*Redirects, Report) {
 	o = o.withDefaults()
-	room := min(countRules(text), o.MaxRedirectsStatic+o.MaxRedirectsDynamic)
+	room := countRules(text)
+	if limit := o.MaxRedirectsStatic + o.MaxRedirectsDynamic; limit >= 0 { // or it is as good as none
+		room = min(room, limit)
+	}
 	p := redirectParser{
 		Options:  o,
 		report:   reporter{file: RedirectsFile, limit: o.MaxProblems},
@@ -26,7 +30,20 @@ func ParseRedirects(text string, o Options) (*Redirects, Report) {
 	}
 	p.out.dynamic = newIndex('/', p.sources, numbers(len(p.sources)))
 	p.warnOfLoops()
+	p.out.fit(room)
 	return p.out, p.report.Report
+}
+
+// fit gives back the room of rules that turned out to be none.
+func (r *Redirects) fit(room int) {
+	if len(r.rules) < room/2 {
+		r.rules = slices.Clone(r.rules)
+	}
+	if len(r.static) < room/2 {
+		static := make(map[string]int32, len(r.static))
+		maps.Copy(static, r.static)
+		r.static = static
+	}
 }
 
 // countRules is how many lines may be rules. Somebody waits for the first page of the site: what grows line by line takes three times the

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -278,4 +279,18 @@ func FuzzRedirects(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Lines that turn out to be no rules leave nothing behind, and limits may be as high as they go.
+func TestNoRoomForWhatIsNoRule(t *testing.T) {
+	text := strings.Repeat("x\n", 2100) + "/a /b\n"
+	for _, o := range []Options{{}, {MaxRedirectsStatic: math.MaxInt, MaxRedirectsDynamic: math.MaxInt}} {
+		r, _ := ParseRedirects(text, o)
+		if r.Len() != 1 || cap(r.rules) > 8 {
+			t.Errorf("%d rules, room for %d", r.Len(), cap(r.rules))
+		}
+		if n, ok := r.Find("/a"); !ok || n != 0 {
+			t.Errorf("%d, %v", n, ok)
+		}
+	}
 }

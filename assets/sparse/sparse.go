@@ -48,7 +48,7 @@ func (b *Bytes) Len() int { return len(b.raw) }
 // and Err says so from then on; so is everything if the range is not one of the file.
 func (b *Bytes) At(off, n int) []byte {
 	if off < 0 || n < 0 || off > len(b.raw)-n {
-		b.fail(fmt.Errorf("bytes %d to %d of %d", off, off+n, len(b.raw)))
+		b.Fail(fmt.Errorf("bytes %d to %d of %d", off, off+n, len(b.raw)))
 		return make([]byte, max(n, 0))
 	}
 	for i := off / pieceLen; i*pieceLen < off+n; i++ {
@@ -102,7 +102,7 @@ func (b *Bytes) bringRun(i, end int) bool {
 	err := b.read(i*pieceLen, min(run*pieceLen, len(b.raw)))
 	state := there
 	if err != nil {
-		b.fail(err)
+		b.Fail(err)
 		state = absent
 	}
 	b.mu.Lock()
@@ -125,4 +125,5 @@ func (b *Bytes) read(from, to int) error {
 	return err
 }
 
-func (b *Bytes) fail(err error) { b.failed.CompareAndSwap(nil, &err) }
+// Fail has Err say so from now on, unless it says something else.
+func (b *Bytes) Fail(err error) { b.failed.CompareAndSwap(nil, &err) }

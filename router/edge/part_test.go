@@ -2,6 +2,7 @@ package edge
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"berth/assets"
+	"berth/assets/catalog"
 	"berth/assets/manifest"
 	"berth/assets/sparse"
 	"berth/store"
@@ -60,7 +62,32 @@ func TestPartThatCannotBeReadIsNotServed(t *testing.T) {
 	}
 }
 
-// A large deployment is served before all of its listing is read, and nothing is kept of the answers until it was.
+// What a catalog calls a part is asked whether its plans count, and nothing is kept of its answers.
+func TestPartsOfACatalog(t *testing.T) {
+	for _, part := range []bool{false, true} {
+		site := new(assets.Site)
+		d, err := compiledSites{oneSite{&catalog.Deployment{Site: site, Part: part}}}.deployment(t.Context(), 1)
+		if err != nil || (d.part == site) != part || d.content != (catalog.Content{}) {
+			t.Errorf("part %v: %+v, %v", part, d, err)
+		}
+	}
+}
+
+type oneSite struct{ d *catalog.Deployment }
+
+func (s oneSite) Deployment(context.Context, store.DeploymentNo) (*catalog.Deployment, error) {
+	return s.d, nil
+}
+
+func (oneSite) Settings(context.Context, store.ProjectNo) (*store.SiteSettings, error) {
+	return nil, errTest
+}
+
+func (oneSite) Target(context.Context, store.DeploymentNo, bool) (*catalog.Target, error) {
+	return nil, errTest
+}
+
+// A large deployment is served before all of its listing is read, and after.
 func TestLargeDeployment(t *testing.T) {
 	f := files{"/index.html": "home", "/404.html": "lost"}
 	for i := range 4000 {

@@ -53,11 +53,11 @@ func (d Deps) plan(ctx context.Context, r *Report, a *asked, route store.Route, 
 	if err := d.planKept(ctx, r, a, dep, route, &plan, settings, now); err != nil {
 		return err
 	}
+	r.take(&plan, choice)
+	d.file(r, dep.Site, a, &plan)
 	if err := dep.Site.Err(); err != nil {
 		return fmt.Errorf("read the site: %w", err)
 	}
-	r.take(&plan, choice)
-	d.file(r, dep.Site, a, &plan)
 	return nil
 }
 
