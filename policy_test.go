@@ -24,11 +24,12 @@ type layer struct {
 // layers is the import policy: imports run downwards only. A package that is not listed may not exist.
 var layers = map[string]layer{
 	"router/hostkey":  {nil, "names and hashes hosts; a leaf that does no I/O"},
-	"assets/manifest": {nil, "a format; a leaf that does no I/O"},
+	"assets/sparse":   {nil, "bytes that are read as they are wanted; knows no format and no file system"},
+	"assets/manifest": {[]string{"assets/sparse"}, "a format; does no I/O but through sparse"},
 	"assets/rules":    {nil, "parses and matches rule files; knows no store and no transport"},
 	"assets/httpsem":  {nil, "HTTP semantics as pure functions"},
 	"assets/hints":    {nil, "reads a document's links and keeps them by file; a leaf that does no I/O"},
-	"assets/variants": {[]string{"assets/manifest", "assets/httpsem"}, "a format: in which content codings files are stored"},
+	"assets/variants": {[]string{"assets/manifest", "assets/httpsem", "assets/sparse"}, "a format: in which content codings files are stored"},
 	"assets/compress": {[]string{"assets/httpsem"}, "makes and checks content codings; never on behalf of a request"},
 	"assets/kept":     {[]string{"assets/manifest", "assets/rules", "assets/httpsem"}, "a format: files of earlier deployments that are still answered"},
 	"assets/bundle":   {nil, "a format: the code of a deployment's Functions; a leaf that knows no store"},
@@ -39,7 +40,7 @@ var layers = map[string]layer{
 	"assets/blob/...": {[]string{"assets/manifest", "assets/blob"}, "the suite that every blob store passes"},
 	"store":           {[]string{"router/hostkey", "assets/manifest"}, "records and batches; what they mean is control's business"},
 	"store/cache":     {nil, "a bounded cache that knows nothing of what it holds"},
-	"assets/catalog":  {[]string{"assets", "assets/blob", "assets/manifest", "assets/rules", "assets/kept", "store", "store/cache"}, "from a deployment's number to its compiled site"},
+	"assets/catalog":  {[]string{"assets", "assets/blob", "assets/manifest", "assets/rules", "assets/kept", "assets/sparse", "assets/variants", "store", "store/cache"}, "from a deployment's number to its compiled site"},
 	"router":          {[]string{"router/hostkey", "store"}, "question and answer types, nothing else"},
 	"router/hashed":   {[]string{"router", "router/hostkey", "store", "store/cache"}, "one resolver"},
 	"router/legacy":   {[]string{"router", "router/hostkey", "store", "store/cache"}, "one resolver, deletable as one folder"},

@@ -1,4 +1,5 @@
-// Package assets is the planner: a compiled Site and a Request give a Plan. It is pure and total and does no I/O.
+// Package assets is the planner: a compiled Site and a Request give a Plan. It is pure and total and does no I/O, but for a
+// Site of parts (CompilePart), which reads what it looks at.
 package assets
 
 import (
