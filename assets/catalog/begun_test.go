@@ -56,6 +56,20 @@ func (w *world) holding() (release func()) {
 	return sync.OnceFunc(func() { close(gate) })
 }
 
+// begunLarge is a large deployment that answers from parts until it is let go.
+func begunLarge(t *testing.T) (w *world, c *Catalog, d *Deployment, release func()) {
+	t.Helper()
+	w = large(t)
+	release = w.holding()
+	c = open(t, w, Options{})
+	t.Cleanup(release) // before the catalog is closed, which waits for it
+	d, err := c.Deployment(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w, c, d, release
+}
+
 func planOf(s *assets.Site, target string) *assets.Plan {
 	p := new(assets.Plan)
 	s.Plan(p, &assets.Request{Method: "GET", Target: target, AcceptEncoding: "gzip"})
@@ -71,14 +85,7 @@ func samePlan(t *testing.T, want, got *assets.Plan) {
 
 // A large deployment answers before the whole of it is read, with what the whole answers.
 func TestLargeDeploymentAnswersAtOnce(t *testing.T) {
-	w := large(t)
-	release := w.holding()
-	defer release()
-	c := open(t, w, Options{})
-	d, err := c.Deployment(t.Context(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w, c, d, release := begunLarge(t)
 	if !d.Part || d.Content != (Content{}) || d.Project != 1 || d.Branch != "main" {
 		t.Errorf("%+v", d)
 	}
@@ -158,14 +165,7 @@ func (w *world) damage(ref store.FileRef) {
 
 // A disk that cannot be read has nothing found that is there: the plan does not count, and with the disk the site is back.
 func TestPartThatCannotBeRead(t *testing.T) {
-	w := large(t)
-	release := w.holding()
-	defer release()
-	c := open(t, w, Options{})
-	d, err := c.Deployment(t.Context(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w, c, d, release := begunLarge(t)
 	broken := errors.New("no disk")
 	w.mu.Lock()
 	w.onReadAt, w.fault = func(int) error { return broken }, broken
@@ -196,13 +196,7 @@ func TestPartThatCannotBeRead(t *testing.T) {
 
 // What is deleted while it is a part is gone.
 func TestPartIsDropped(t *testing.T) {
-	w := large(t)
-	release := w.holding()
-	defer release()
-	c := open(t, w, Options{})
-	if _, err := c.Deployment(t.Context(), 1); err != nil {
-		t.Fatal(err)
-	}
+	w, c, _, release := begunLarge(t)
 	w.commit(1, nil)
 	release()
 	c.Settle()

@@ -21,5 +21,6 @@
 //
 // Everything is in documents of the migration, so that a server that was killed goes on by itself. The checkpoint, "backfill",
 // is in the same batch as the records that it counts. "backfill/control" is what operators say: paused, and the rate.
+// What is owed to the rate is not kept: whenever a server starts, one piece of a table (some 250 entries) may be copied at once.
 // "retry/<project>/<id>" are the entries that have no record and why, at most Options.MaxFailures of them.
 package backfill
