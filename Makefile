@@ -44,7 +44,7 @@ check: ## gofmt, vet, staticcheck, policy tests, race detector
 e2e: build ## the tests that need the real wrangler and a real browser
 	@./.ci/need wrangler chromium nginx curl openssl python3
 	PATH="$$(./.ci/need --path):$$PATH" $(GO) test -tags e2e -count=1 -shuffle=on -timeout 20m ./cmd/berth/e2e -berth $(CURDIR)/$(BIN)
-	PATH="$$(./.ci/need --path):$$PATH" $(GO) test -tags e2e -count=1 ./migrate/report/... ./bench/...
+	PATH="$$(./.ci/need --path):$$PATH" ./.ci/e2e-parts
 
 fuzz: ## every fuzz target for FUZZTIME (60s)
 	@./.ci/fuzz $(FUZZTIME) '$(FUZZ)'
