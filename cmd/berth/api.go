@@ -44,12 +44,12 @@ func (a *app) withServer(c *cobra.Command) *cobra.Command {
 
 // client is the API as the flags have it.
 func (a *app) client() (*client.Client, error) {
-	token, err := a.findToken()
+	token, file, err := a.findToken()
 	if err != nil {
 		return nil, err
 	}
 	c, err := client.New(client.Options{
-		API: a.server.api, Token: token, Account: a.server.account, CAFile: a.server.ca, UserAgent: "berth/" + release,
+		API: a.server.api, Token: token, TokenFile: file, Account: a.server.account, CAFile: a.server.ca, UserAgent: "berth/" + release,
 	})
 	if err != nil {
 		return nil, &usageError{err: err} // it looks at its options only
@@ -57,19 +57,20 @@ func (a *app) client() (*client.Client, error) {
 	return c, nil
 }
 
-func (a *app) findToken() (string, error) {
+// findToken also returns the file that it found it in, "" if that is none.
+func (a *app) findToken() (token, file string, err error) {
 	if t := strings.TrimSpace(a.server.token); t != "" {
-		return t, nil
+		return t, "", nil
 	}
 	path := filepath.Join(a.server.data, adminTokenFile)
 	text, err := os.ReadFile(path)
 	switch {
 	case err == nil:
-		return strings.TrimSpace(string(text)), nil
+		return strings.TrimSpace(string(text)), path, nil
 	case errors.Is(err, fs.ErrNotExist):
-		return "", fmt.Errorf("no API token: give --token or BERTH_API_TOKEN, or with --data the data directory of a server on this machine (there is no %s)", path)
+		return "", "", fmt.Errorf("no API token: give --token or BERTH_API_TOKEN, or with --data the data directory of a server on this machine (there is no %s)", path)
 	}
-	return "", fmt.Errorf("read the server's admin token: %w\n  run as the user that the server runs as, or give --token", err)
+	return "", "", fmt.Errorf("read the server's admin token: %w\n  run as the user that the server runs as, or give --token", err)
 }
 
 // call makes one API call and returns the result.

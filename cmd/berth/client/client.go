@@ -25,6 +25,7 @@ const maxAnswerBytes = 64 << 20
 type Options struct {
 	API       string // base URL; /client/v4 is added if it is not there
 	Token     string
+	TokenFile string // where Token was read, for errors; "": elsewhere
 	Account   string
 	CAFile    string // PEM of a private certificate authority, "": the system's
 	UserAgent string
@@ -34,6 +35,7 @@ type Options struct {
 type Client struct {
 	base    string // ends in /client/v4
 	token   string
+	source  string // Options.TokenFile
 	account string
 	agent   string
 	http    *http.Client
@@ -52,7 +54,7 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{base: base, token: o.Token, account: o.Account, agent: o.UserAgent, http: &http.Client{Transport: transport, CheckRedirect: stay}}, nil
+	return &Client{base: base, token: o.Token, source: o.TokenFile, account: o.Account, agent: o.UserAgent, http: &http.Client{Transport: transport, CheckRedirect: stay}}, nil
 }
 
 // stay follows no redirect: a POST would arrive as a GET, and the token somewhere else.

@@ -37,6 +37,7 @@ type Error struct {
 	Details      []Detail
 	Malformed    string // start of a body that was not an envelope
 	Location     string // of a redirect
+	TokenFile    string // where the token was read that it came with; "": elsewhere
 }
 
 func (e *Error) Error() string {
@@ -57,6 +58,8 @@ func (e *Error) Error() string {
 	}
 	msg := strings.Join(parts, "; ")
 	switch {
+	case e.Has(CodeAuth) && e.TokenFile != "":
+		msg += fmt.Sprintf("\n  the token is that of %s, and the server at %s has another data directory: give --api URL of the one that has this, or --data DIR of that server", e.TokenFile, e.Base)
 	case e.Has(CodeAuth):
 		msg += "\n  give a valid token with --token or BERTH_API_TOKEN; on the server's own machine, --data DIR finds DIR/admin.token"
 	case e.Has(CodeForbidden):
@@ -156,6 +159,9 @@ func (c *Client) decode(req Request, res *http.Response, text []byte) (Answer, e
 		return Answer{Result: json.RawMessage("null")}, nil
 	}
 	failure := &Error{Base: c.base, Method: req.Method, Path: req.Path, Status: res.StatusCode, Location: res.Header.Get("Location")}
+	if req.Bearer == "" {
+		failure.TokenFile = c.source
+	}
 	if err := json.Unmarshal(text, &env); err != nil || env.Success == nil {
 		failure.Malformed = string(text[:min(len(text), 100)])
 		return Answer{}, failure
