@@ -3,7 +3,7 @@
 //
 // # Phases
 //
-//	legacy      the tables answer, and they alone are written
+//	legacy      the tables answer, and they alone are written; what is deleted loses its record as well
 //	dual-write  both are written; the tables answer
 //	backfill    as before; a job copies what only the tables have
 //	verify      as before; what is stored is compared with what the tables say

@@ -28,7 +28,8 @@ func (w *Writer) Leads(tx *store.Tx, p store.ProjectNo, h store.ImportedHost) (b
 	return false, nil
 }
 
-// Free takes hosts off the sides that are written in this phase, each of them only where it leads to its deployment.
+// Free takes hosts off the tables, if those are written in this phase, and deletes their records in every phase, as Apply does, each only where it leads
+// to its deployment.
 func (w *Writer) Free(ctx context.Context, tx *store.Tx, p store.ProjectNo, hosts []store.ImportedHost) error {
 	state, err := migrate.Load(&tx.Reader)
 	if err != nil {
@@ -45,10 +46,7 @@ func (w *Writer) Free(ctx context.Context, tx *store.Tx, p store.ProjectNo, host
 			return fmt.Errorf("dualwrite: table of project number %d: %w", p, err)
 		}
 	}
-	if state.Phase.WritesRecords() {
-		return w.records.Free(ctx, tx, p, hosts)
-	}
-	return nil
+	return w.records.Free(ctx, tx, p, hosts)
 }
 
 // leads reports whether the entry that answers a host, or one that would if another one were not before it, leads to its deployment.

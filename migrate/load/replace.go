@@ -64,18 +64,25 @@ func (j *job) replace(tx *store.Tx, p store.Project) error {
 	return errors.Join(e.Flush(), putState(tx, importState{}))
 }
 
-// left reports the custom hosts that the replaced table named and this one does not: they are the project's domains, and stay that.
+// left is about the hosts that the replaced table named and this one does not. Custom hosts that are the project's domains stay that, and are
+// reported. Those that the project does not serve by Berth's own account are gone: a record of them that an earlier epoch left, and that is asked
+// until the import is complete, goes with their entry.
 func (j *job) left(tx *store.Tx, p store.Project) error {
 	for _, x := range j.replaced {
-		if _, own := legacy.Own(j.opts.Domain, x.Host); own {
-			continue
-		}
 		host := name(x.Host, x.Wildcard)
 		named, err := j.named(tx, p, x.Host, x.Wildcard)
 		if err != nil {
 			return err
 		}
 		if named && !j.kept[host] {
+			continue
+		}
+		if !named {
+			if err := j.forget(tx, p, x.Host, x.Wildcard); err != nil {
+				return fmt.Errorf("%s: %w", host, err)
+			}
+		}
+		if _, own := legacy.Own(j.opts.Domain, x.Host); own {
 			continue
 		}
 		if o, err := tx.HostOwner(host); err != nil || o.Project != p.No {
@@ -87,6 +94,25 @@ func (j *job) left(tx *store.Tx, p store.Project) error {
 		j.problem(Left, nil, "%s is not in the table any more, and still a domain of the project, which it serves; if it is not to: berth domain delete %[1]s --project %s", host, p.Name)
 	}
 	return nil
+}
+
+// forget deletes the project's record of a host that it does not serve.
+func (j *job) forget(tx *store.Tx, p store.Project, h hostkey.Host, wildcard bool) error {
+	if no, err := servesNow(tx, j.opts.Domain, p, h, wildcard); err != nil || no != 0 {
+		return err
+	}
+	k, read, drop := j.opts.Hasher.Key(h), tx.Route, tx.DeleteRoute
+	if wildcard {
+		read, drop = tx.Wildcard, tx.DeleteWildcard
+	}
+	r, err := read(k)
+	if errors.Is(err, store.ErrNotFound) || err == nil && r.Project != p.No {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return drop(k)
 }
 
 // named reports whether the table has an entry that names a host, of whatever sort.

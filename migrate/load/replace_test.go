@@ -1,6 +1,7 @@
 package load
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -77,6 +78,14 @@ func TestReplaceTable(t *testing.T) {
 	)})
 	w.load(first, Options{})
 	w.fill()
+	// What an earlier epoch left: the host of no deployment, one that a deployment has, and one of another project.
+	record := func(p store.ProjectNo) store.Route {
+		return store.Route{Kind: store.RouteSite, Class: store.ClassBranch, Project: p, Deployment: ds[0].No}
+	}
+	w.update(func(tx *store.Tx) error {
+		return errors.Join(tx.SetRoute(hasher.Key("wrong.docs.pages.localhost"), record(p.No)), tx.SetRoute(hasher.Key("live.example.com"), record(p.No)),
+			tx.SetRoute(hasher.Key("c.docs.pages.localhost"), record(p.No+1)))
+	})
 	revision := w.revision()
 	r := w.load(mended, Options{})
 	wantProblem(t, r, "changed", "--replace")
@@ -97,6 +106,11 @@ func TestReplaceTable(t *testing.T) {
 	}
 	if complete, err := Complete(&w.s.Reader); err != nil || complete {
 		t.Errorf("complete %v, %v before it was filled", complete, err)
+	}
+	for h, want := range map[hostkey.Host]error{"wrong.docs.pages.localhost": store.ErrNotFound, "live.example.com": nil, "c.docs.pages.localhost": nil} {
+		if _, err := w.s.Route(hasher.Key(h)); !errors.Is(err, want) {
+			t.Errorf("record of %s: %v, want %v", h, err, want)
+		}
 	}
 	w.fill()
 	got := map[hostkey.Host]store.DeploymentNo{}

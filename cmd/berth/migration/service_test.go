@@ -9,11 +9,13 @@ import (
 
 	"berth/migrate"
 	"berth/migrate/backfill"
+	"berth/migrate/load"
 	"berth/migrate/ramp"
 	"berth/router"
 	"berth/router/hostkey"
 	"berth/router/rollout"
 	"berth/store"
+	"berth/store/control"
 )
 
 // A server that never migrated has hashed routes behind the edge's resolver, and nothing else was made.
@@ -100,6 +102,49 @@ func TestPhaseDecidesWhoAnswers(t *testing.T) {
 		t.Errorf("left of the tables: %+v, %v", left, err)
 	}
 	answers("finished", "*hashed.Resolver")
+}
+
+// While an import is under way records answer for hosts that have no entry. A host that is deleted then is gone all the same, and so is one
+// that was deleted after a revert, when a table is replaced.
+func TestDeletedBeforeTheImportIsComplete(t *testing.T) {
+	w := newWorld(t)
+	docs, live := w.project("docs")
+	shop, _ := w.project("shop")
+	stop := w.run()
+	defer stop()
+	remove := func(p store.ProjectNo, host string) {
+		t.Helper()
+		_, err := w.s.Update(t.Context(), func(tx *store.Tx) error {
+			return w.svc.Routes().Apply(t.Context(), tx, control.Change{Project: p, Routes: []control.RouteChange{{Host: hostkey.Host(host)}}})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d, err := w.ask(host); !errors.Is(err, router.ErrNoRoute) {
+			t.Errorf("%s is deleted, and answered by deployment %d, %v", host, d, err)
+		}
+	}
+	w.tables(`{"project":"shop","table":{"filters":[],"v":1}}`)
+	w.wantAnswer("docs."+domain, live.No)
+	remove(shop.No, "shop."+domain)
+	w.hosts = w.hosts[:1]
+	w.complete()
+	w.mustMove(migrate.DualWrite)
+	w.mustMove(migrate.Backfill)
+	w.until("backfill", func() bool { done, _, err := backfill.Finished(&w.s.Reader); return done && err == nil })
+	w.mustMove(migrate.Legacy)
+	remove(docs.No, "docs."+domain)
+	w.hosts = nil
+	if _, err := w.svc.ImportTables(t.Context(), load.NDJSON("test", strings.NewReader(`{"project":"shop","table":{"filters":[{"pattern":"^x$","script_hash":"y"}],"v":1}}`), 1<<20),
+		load.Options{Who: "ada", Replace: true}); err != nil {
+		t.Fatal(err)
+	}
+	if w.behind() != "migration.unfilled" {
+		t.Fatalf("behind the edge is %s: the table was not replaced", w.behind())
+	}
+	if d, err := w.ask("docs." + domain); !errors.Is(err, router.ErrNoRoute) {
+		t.Errorf("its record of before the revert answers: deployment %d, %v", d, err)
+	}
 }
 
 func (w *world) wantSide(host, table, why string) {
