@@ -6,6 +6,8 @@ import (
 	"flag"
 	"path/filepath"
 	"testing"
+
+	"berth/bench/pagetest"
 )
 
 var berth = flag.String("berth", "../../bin/berth", "the program to measure")
@@ -20,4 +22,5 @@ func TestRunByHTTP(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkReport(t, r, 2)
+	pagetest.Look(t, "cold", r)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"berth/bench"
+	"berth/bench/pagetest"
 )
 
 var (
@@ -48,4 +49,5 @@ func TestRun(t *testing.T) {
 	if len(r.Rows()) != 6 || len(r.Figures()) != 2 {
 		t.Errorf("%d rows, %d figures", len(r.Rows()), len(r.Figures()))
 	}
+	pagetest.Look(t, "deploying", r)
 }

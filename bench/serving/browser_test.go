@@ -3,17 +3,12 @@
 package serving
 
 import (
-	"bytes"
-	"flag"
 	"testing"
-	"time"
 
 	"berth/bench"
 	"berth/bench/load"
-	"berth/migrate/report/plot/plottest"
+	"berth/bench/pagetest"
 )
-
-var shotDir = flag.String("shots", "", "keep the pictures that the test takes in this directory")
 
 func TestPageInBrowser(t *testing.T) {
 	serve := made(t)
@@ -24,18 +19,15 @@ func TestPageInBrowser(t *testing.T) {
 		s.judge(s.Rounds[0])
 		burst.Sides = append(burst.Sides, s)
 	}
-	var results []bench.Result
-	drawings := 0
-	for _, rep := range []bench.Report{serve, idle, burst} {
-		r, err := bench.NewResult("x", "What a request costs, beside nginx, lighttpd, Caddy and the floor of the machine", "berth bench x", time.Now(), rep)
-		if err != nil {
-			t.Fatal(err)
-		}
-		results, drawings = append(results, r), drawings+len(r.Figures)
+	hosts := &HostsReport{Config: serve.Config, Hot: []Comparison{byHosts(serve.Comparisons[0], hotHosts)}, Spread: []Comparison{byHosts(serve.Comparisons[1], "all alike")}}
+	pagetest.Look(t, "serving", serve, idle, burst, hosts)
+}
+
+// byHosts takes the sides of a comparison for numbers of hosts.
+func byHosts(c Comparison, name string) Comparison {
+	c.Name, c.Sides = name, append([]Series(nil), c.Sides[:3]...)
+	for i, n := range []string{"1,000", "100,000", "1,000,000"} {
+		c.Sides[i].Side = n
 	}
-	var b bytes.Buffer
-	if err := bench.WriteResults(&b, "Berth, measured", results); err != nil {
-		t.Fatal(err)
-	}
-	plottest.Page(plottest.Browser(t), t, "serving", b.String(), *shotDir, drawings)
+	return c
 }

@@ -91,5 +91,5 @@ func numberOf(whole string) (n float64) {
 // Notes say what is asked for.
 func (r *HostsReport) Notes() []string {
 	return []string{fmt.Sprintf("A server for each number of hosts, asked by turns on one core by the own generator. Hot: %d hosts. All alike: hosts from everywhere, up to %s of them, each of which was asked for "+
-		"once before; beyond the %s routes that are kept in memory they are read from the store.", r.Config.Sites.Hot, plot.Whole(spreadOver), plot.Whole(100_000))}
+		"once before: of some 17,000 such the answers are kept within the memory that Berth takes unless told otherwise, and the others' files are opened and read.", r.Config.Sites.Hot, plot.Whole(spreadOver))}
 }

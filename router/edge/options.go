@@ -27,7 +27,7 @@ type Options struct {
 	DrainGrace time.Duration
 
 	// MaxHeaderBytes bounds request line and header fields together; more is a 431 (or a 414 if the line alone is too
-	// long). Every open connection holds a buffer of this size.
+	// long). A connection holds a buffer of this size while a request arrives, none while it is idle.
 	MaxHeaderBytes int
 	// MaxTargetBytes bounds the request target; more is a 414.
 	MaxTargetBytes int
