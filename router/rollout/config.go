@@ -177,6 +177,17 @@ func (c *Config) Kept() []string {
 	return slices.Compact(kept)
 }
 
+// Behind are the data centres that stay on the tables in ModeRamp, whatever the percentage.
+func (c *Config) Behind() (names []string) {
+	for name, side := range c.Datacentres {
+		if side == Legacy {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // cut is the bound below which hashes are picked. all is for 100 %, which 64 bits cannot say.
 func cut(percent float64) (below uint64, all bool) {
 	if percent >= 100 {

@@ -3,6 +3,7 @@ package migration
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"berth/migrate"
@@ -10,6 +11,7 @@ import (
 	"berth/migrate/ramp"
 	"berth/migrate/tables"
 	"berth/migrate/verify"
+	"berth/router/rollout"
 	"berth/store"
 )
 
@@ -31,6 +33,21 @@ func (s *Service) keepFailing(tx *store.Tx, who string) ([]string, error) {
 	c.OptOut = slices.Compact(c.OptOut)
 	_, err = ramp.SetRolloutIn(tx, s.deps.Now(), ramp.Change{From: d.Revision, Config: c, Who: who, Why: "entries of these sites have no route record"})
 	return sites, err
+}
+
+// fromTheBottom has a ramp begin with nobody on the records but the sites that are pinned to them: what an earlier ramp had come to, before it was
+// taken back, is not in force at once.
+func (s *Service) fromTheBottom(tx *store.Tx, who string) error {
+	d, err := ramp.LoadRollout(&tx.Reader)
+	if err != nil {
+		return err
+	}
+	c := d.Config
+	c.Percent, c.Default = 0, rollout.Legacy
+	c.Datacentres = maps.Clone(c.Datacentres)
+	maps.DeleteFunc(c.Datacentres, func(_ string, side rollout.Side) bool { return side == rollout.Hashed })
+	_, err = ramp.SetRolloutIn(tx, s.deps.Now(), ramp.Change{From: d.Revision, Config: c, Who: who, Why: "a ramp begins at none of the sites"})
+	return err
 }
 
 // matters says whether the tables may answer somebody by an entry that failed so. By an entry of another project, or without a

@@ -175,6 +175,9 @@ func checkRollout(r *store.Reader, p *Plan) error {
 	}
 	c := &d.Config
 	p.check("rollout", c.Percent == 100 || c.Default == rollout.Hashed, "%s of the sites are on hashed", rollout.FormatPercent(c.Percent))
+	if behind := c.Behind(); len(behind) > 0 { // cutover does not ask where: they would go from none of the sites to all at once
+		p.check("datacentres", false, "data centres on the tables: %s. `berth migrate rollout set --datacentre NAME=hashed`, or NAME= to have the percentage decide, ends that", some(behind))
+	}
 	if kept := c.Kept(); len(kept) > 0 {
 		p.check("sites on the tables", true, "%d sites stay on the tables by name: %s", len(kept), some(kept))
 	}

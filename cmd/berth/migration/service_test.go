@@ -147,6 +147,57 @@ func TestDeletedBeforeTheImportIsComplete(t *testing.T) {
 	}
 }
 
+// A ramp that was taken back begins anew where it is entered again; a data centre that is kept on the tables does not go to the records all at
+// once; and there is no end without a proof that holds.
+func TestRampAgainAndEnd(t *testing.T) {
+	w := newWorld(t)
+	w.project("docs")
+	stop := w.run()
+	defer stop()
+	w.tables(`{"project":"docs","table":{"filters":[],"v":1}}`)
+	w.complete()
+	for _, to := range []migrate.Phase{migrate.DualWrite, migrate.Backfill} {
+		w.mustMove(to)
+	}
+	w.until("backfill", func() bool { done, _, err := backfill.Finished(&w.s.Reader); return done && err == nil })
+	w.mustMove(migrate.Verify)
+	set := func(change func(*rollout.Config)) {
+		t.Helper()
+		if _, err := w.svc.setRollout(t.Context(), "ada", "test", nil, func(c *rollout.Config) error { change(c); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.move(migrate.Ramp, true); err != nil { // without a proof
+		t.Fatal(err)
+	}
+	set(func(c *rollout.Config) {
+		c.Percent, c.Datacentres = 100, map[string]rollout.Side{"fra": rollout.Hashed, "ams": rollout.Legacy}
+	})
+	w.wantSide("docs."+domain, "hashed", "datacentre")
+	w.mustMove(migrate.Verify)
+	if _, err := w.move(migrate.Ramp, true); err != nil {
+		t.Fatal(err)
+	}
+	w.wantSide("docs."+domain, "legacy", "default")
+	set(func(c *rollout.Config) { c.Percent = 100 })
+	if _, err := w.move(migrate.Cutover, false); err == nil || !strings.Contains(err.Error(), "data centres on the tables: ams.") {
+		t.Errorf("cutover although a data centre is kept on the tables: %v", err)
+	}
+	set(func(c *rollout.Config) { delete(c.Datacentres, "ams") })
+	w.mustMove(migrate.Cutover)
+	w.now = w.now.Add(defaultGrace)
+	if err := w.svc.finish(t.Context(), Finish{Why: "over"}, defaultGrace, "ada"); err == nil || !strings.Contains(err.Error(), "run `berth migrate verify`") {
+		t.Errorf("finished without a proof: %v", err)
+	}
+	if err := w.svc.verify.Start(t.Context(), "ada", "test"); err != nil {
+		t.Fatal(err)
+	}
+	w.until("verify", func() bool { v, err := w.svc.verification(); return err == nil && v.Clean })
+	if err := w.svc.finish(t.Context(), Finish{Why: "over"}, defaultGrace, "ada"); err != nil {
+		t.Error(err)
+	}
+}
+
 func (w *world) wantSide(host, table, why string) {
 	w.t.Helper()
 	got, err := w.svc.Who(w.t.Context(), &router.Query{Host: hostkey.Host(host), Path: "/"})
