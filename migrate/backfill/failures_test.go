@@ -11,6 +11,7 @@ import (
 	"berth/migrate"
 	"berth/migrate/dualwrite"
 	"berth/migrate/internal/world"
+	"berth/migrate/pace"
 	"berth/migrate/tables"
 	"berth/router/hostkey"
 	"berth/router/legacy"
@@ -138,4 +139,23 @@ func TestConflict(t *testing.T) {
 	if st := status(t, j); st.Failures[Conflict] != 1 || st.Written != 9 || st.Present != 1 {
 		t.Errorf("%+v", st)
 	}
+}
+
+// monthFast is a clock that is a month fast.
+type monthFast struct{ pace.System }
+
+func (monthFast) Now() time.Time { return time.Now().Add(30 * 24 * time.Hour) }
+
+// What failed while the clock was wrong does not wait until that time has come.
+func TestRetriesAfterTheClockWasAhead(t *testing.T) {
+	w := plain(t, vfs.NewMem(), 10, migrate.Backfill)
+	broken(t, w)
+	j := newJob(t, w, Deps{Clock: monthFast{}}, Options{FirstRetry: time.Hour, MaxRetry: time.Hour})
+	stop := running(t, j)
+	await(t, w.Store, "the end", j.does(t, Done))
+	stop()
+	w.Update(t, func(tx *store.Tx) error { return tx.DeleteTableChunk(1, dualwrite.Imported+100) })
+	j = newJob(t, w, Deps{}, Options{FirstRetry: time.Hour, MaxRetry: time.Hour})
+	running(t, j)
+	await(t, w.Store, "an empty queue", func() bool { return status(t, j).Queued == 0 })
 }

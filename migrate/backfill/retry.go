@@ -39,7 +39,7 @@ func (j *Job) due(epoch store.Epoch) (due []store.ProjectNo, next time.Time, err
 		case err != nil:
 			return nil, next, err
 		case f.Skipped || f.Next.IsZero() || f.Epoch != epoch:
-		case !f.Next.After(now):
+		case !f.Next.After(now) || f.Next.Sub(now) > j.opts.MaxRetry: // that far ahead only a clock that was wrong can have put it
 			due = append(due, f.Project) // they come by project
 		case next.IsZero() || f.Next.Before(next):
 			next = f.Next

@@ -52,7 +52,7 @@ type FallbackStats struct {
 	Hosts      uint64 // of those, the ones that were reported; each host once in a while
 	Agreed     uint64 // the tables had no route either
 	Remembered uint64 // not asked: they had none a moment ago
-	Shed       uint64 // not asked: over the bound, the 404 of hashed stood
+	Shed       uint64 // not asked: over the bound, ErrShed
 	Failed     uint64 // the tables could not be asked
 	Unreported uint64 // hosts that found the queue of reports full
 }
