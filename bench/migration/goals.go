@@ -57,6 +57,9 @@ func (r *StorageReport) Goals() []bench.Goal {
 	return []bench.Goal{bench.Reaching("routing storage for a deployment, compacted, by Pebble with compression", bench.AsSize, 45, 36, bench.Sample{float64(r.Routes) / float64(r.Deployments)})}
 }
 
+// flatMemory is how many times as much memory the most entries may take as the fewest.
+const flatMemory = 1.5
+
 // Goals are the rate at the largest number, and how memory grows with it.
 func (r *BackfillReport) Goals() (goals []bench.Goal) {
 	if len(r.Runs) == 0 {
@@ -65,7 +68,7 @@ func (r *BackfillReport) Goals() (goals []bench.Goal) {
 	few, many := r.Runs[0], r.Runs[len(r.Runs)-1]
 	goals = append(goals, bench.Reaching(fmt.Sprintf("backfill of %s entries", plot.Whole(int64(many.Entries))), bench.AsRate, 150_000, 0, many.First.Rate))
 	if len(r.Runs) > 1 {
-		goals = append(goals, bench.Reaching(fmt.Sprintf("its memory, against %s entries", plot.Whole(int64(few.Entries))), bench.AsFactor, 1.5, 0,
+		goals = append(goals, bench.Reaching(fmt.Sprintf("its memory, against %s entries", plot.Whole(int64(few.Entries))), bench.AsFactor, flatMemory, 0,
 			bench.Sample{float64(many.Peak) / float64(few.Peak)}))
 	}
 	return goals

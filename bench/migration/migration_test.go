@@ -132,7 +132,7 @@ var results = sync.OnceValues(func() ([]bench.Report, error) {
 	add(Storage(ctx, StorageConfig{Deployments: 20_000, Projects: 20}))
 	add(Backfill(ctx, BackfillConfig{Entries: []int{500, 3000}, Rounds: 2}))
 	add(Shadow(ctx, ShadowConfig{Projects: 4, Rounds: 2, Slice: 20 * time.Millisecond}))
-	add(Whole(ctx, WholeConfig{Deployments: 3000, Projects: 7}))
+	add(RunWholes(ctx, WholeConfig{Projects: 7}, []int{3000, 400}))
 	return out, errors.Join(faults...)
 })
 
@@ -218,7 +218,11 @@ func TestShadowSamplesAll(t *testing.T) {
 }
 
 func TestWholeHasEveryStep(t *testing.T) {
-	r := everything(t)[5].(*WholeReport)
+	all := everything(t)[5].(Wholes)
+	r := all[1]
+	if len(all) != 2 || all[0].Deployments != 400 {
+		t.Fatalf("%+v", all)
+	}
 	var names []string
 	for _, s := range r.Steps {
 		names = append(names, s.Name)
@@ -281,6 +285,7 @@ func TestGoals(t *testing.T) {
 		"MISSED":                               &HitRateReport{Lines: []HitRateLine{{Hits: [3]float64{0.5, 0.4, 0.6}}, {Hits: [3]float64{0.5, 0.4, 0.3}}}},
 		"stretch":                              &StorageReport{Deployments: 10, Routes: 300},
 		"MISSED by 33 % reached":               &BackfillReport{Runs: []BackfillRun{{Peak: 100}, {Peak: 120, First: Copying{Rate: bench.Sample{100_000}}}}},
+		"reached reached MISSED by 33 %":       Wholes{{Steps: []WholeStep{{Name: stepBackfill, Peak: 100}}}, {Steps: []WholeStep{{Name: stepBackfill, Peak: 200}}}},
 		"MISSED by 50 %":                       &WholeReport{Steps: []WholeStep{{Name: stepPrepare, Peak: 9 << 30}, {Peak: 3 << 30}, {Peak: 1}}},
 	} {
 		var got []string

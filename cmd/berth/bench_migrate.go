@@ -18,7 +18,7 @@ size, bytes on disk, the speed of the backfill, what a whole migration takes, an
 type migrateBench struct {
 	deployments     int
 	sizes, backfill []int
-	whole           int
+	whole           []int
 	own             bool
 	rounds          int
 	seed            uint64
@@ -46,7 +46,7 @@ func (m *migrateBench) parts(a *app) []benchPart {
 			return migration.Backfill(ctx, migration.BackfillConfig{Entries: m.backfill, Rounds: min(m.rounds, 3), Seed: m.seed})
 		}},
 		{"whole", func(ctx context.Context) (bench.Report, error) {
-			return migration.Whole(ctx, migration.WholeConfig{Deployments: m.whole, Own: m.own, Seed: m.seed, Tell: func(s string) { a.note("%s", s) }})
+			return migration.RunWholes(ctx, migration.WholeConfig{Own: m.own, Seed: m.seed, Tell: func(s string) { a.note("%s", s) }}, m.whole)
 		}},
 		{"shadow", func(ctx context.Context) (bench.Report, error) {
 			return migration.Shadow(ctx, migration.ShadowConfig{Rounds: m.rounds, Seed: m.seed})
@@ -66,7 +66,7 @@ func benchMigrateFlags(a *app, f *pflag.FlagSet) func(context.Context) (bench.Re
 	f.IntVar(&m.deployments, "deployments", 1_000_000, "deployments whose routing is stored")
 	f.IntSliceVar(&m.sizes, "sizes", []int{100, 1_000, 10_000, 50_000}, "deployments in the project, for the time to find one")
 	f.IntSliceVar(&m.backfill, "backfill", []int{100_000, 400_000}, "entries that the backfill copies; up to 14000000")
-	f.IntVar(&m.whole, "whole", 200_000, "deployments that are migrated from import to verify; up to 14000000")
+	f.IntSliceVar(&m.whole, "whole", []int{200_000}, "deployments that are migrated from import to verify; up to 14000000")
 	f.BoolVar(&m.own, "own", false, "in whole, tables name deployments by Berth's IDs: there is no file of names")
 	f.IntVar(&m.rounds, "rounds", 5, "measurements of each side")
 	f.Uint64Var(&m.seed, "seed", 1, "of the corpora")
@@ -88,14 +88,11 @@ func (m *migrateBench) check() error {
 	if m.rounds < 1 || m.deployments < 1 {
 		return wrong("--rounds and --deployments must be 1 or more")
 	}
-	if m.whole < 1 || m.whole > 14_000_000 {
-		return wrong("--whole %d: want 1 to 14000000", m.whole)
-	}
 	for _, list := range []struct {
 		flag string
 		of   []int
 		most int
-	}{{"sizes", m.sizes, 50_000}, {"backfill", m.backfill, 14_000_000}} {
+	}{{"sizes", m.sizes, 50_000}, {"backfill", m.backfill, 14_000_000}, {"whole", m.whole, 14_000_000}} {
 		for _, n := range list.of {
 			if n < 1 || n > list.most {
 				return wrong("--%s %d: want 1 to %d", list.flag, n, list.most)
