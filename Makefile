@@ -60,10 +60,10 @@ crash: build ## CRASH_ROUNDS (200) rounds of kill -9 under load, and as many in 
 
 WRANGLER := testdata/wrangler/node_modules/wrangler/bin/wrangler.js
 
-bench: build ## Berth beside its peers, in an hour: BENCHMARKS.md, bin/bench/report.html (BENCH=--quick for minutes)
+bench: build ## Berth beside its peers, in two hours: BENCHMARKS.md, bin/bench/report.html (BENCH=--quick for minutes)
 	@./.ci/need wrk
 	@for peer in nginx lighttpd caddy wrangler; do ./.ci/need $$peer || echo "bench: goes on without $$peer" >&2; done
-	PATH="$(CURDIR)/bin:$$PATH" $(BIN) bench all --results bin/bench --markdown BENCHMARKS.md --html bin/bench/report.html \
+	PATH="$(CURDIR)/bin:$$(./.ci/need --path):$$PATH" $(BIN) bench all --results bin/bench --markdown BENCHMARKS.md --html bin/bench/report.html \
 		$$(test ! -f $(WRANGLER) || echo --pass=deploy:--wrangler=$(WRANGLER)) $(BENCH)
 
 microbench: ## Go's benchmarks of single packages

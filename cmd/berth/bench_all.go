@@ -64,7 +64,7 @@ is told at the end, and does not stop the others.`, func(ctx context.Context, _ 
 	})
 	files.addFlags(c.Flags())
 	c.Flags().StringVar(&files.results, "results", "", "`directory` to keep the results in")
-	c.Flags().BoolVar(&quick, "quick", false, "minutes instead of an hour: less of everything, and wider spreads")
+	c.Flags().BoolVar(&quick, "quick", false, "minutes instead of two hours: less of everything, and wider spreads")
 	c.Flags().StringSliceVar(&only, "only", nil, "`workloads` to run, of "+strings.Join(workloadNames(), ", ")+"; the others' earlier results are shown")
 	c.Flags().StringArrayVar(&passed, "pass", nil, "`WORKLOAD:FLAG` more of a workload, such as serve:--nice=-20 (repeatable)")
 	c.Flags().StringVar(&keep, "keep", "", "`directory` to keep the sites in, for the next run; default none")

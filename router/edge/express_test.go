@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"berth/assets/blob"
 	"berth/assets/manifest"
 	"berth/store"
 )
@@ -267,52 +269,111 @@ func TestOddRequestsAreNotAnsweredHere(t *testing.T) {
 // Production moves while it is asked for: an answer is of one deployment, head and body, and of none that was replaced before the
 // request was sent.
 func TestProductionMovesUnderPreparedAnswers(t *testing.T) {
-	l := newLive(t, store.SiteSettings{}, Options{})
-	content := func(n int64) string { return strings.Repeat(fmt.Sprintf("%06d ", n), 30) }
-	deploy := func(n int64) { l.deploy(files{"/page.txt": content(n)}, store.SiteSettings{}) }
-	deploy(1)
-	var current atomic.Int64
-	current.Store(1)
+	dir, err := blob.OpenDir(t.TempDir(), blob.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dir.Close() })
+	l := newLiveOn(t, dir, store.SiteSettings{}, Options{})
+	m := &mover{live: l}
+	m.deploy()
 	stop := make(chan struct{})
 	var readers sync.WaitGroup
 	for range 4 {
-		readers.Go(func() {
-			c := l.dial(t)
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				least := current.Load()
-				if _, err := c.Conn.Write([]byte(get(productionHost, "/page.txt"))); err != nil {
-					t.Error(err)
-					return
-				}
-				got, err := c.read(false)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				var n int64
-				_, _ = fmt.Sscanf(got.body, "%d", &n)
-				tag, _ := got.field("ETag")
-				g := manifest.DigestOf([]byte(content(n)))
-				if n < least || got.body != content(n) || tag != fmt.Sprintf("\"%x\"", g[:16]) {
-					t.Errorf("%s, tag %s, while %d was served", got.body, tag, least)
-					return
-				}
-			}
-		})
+		readers.Go(func() { m.readUntil(t, stop) })
 	}
-	for n := int64(2); n < 60; n++ {
+	for range 25 {
 		before := l.Stats().Prepared
-		deploy(n)
-		current.Store(n)
-		eventually(t, "prepared", func() bool { return l.Stats().Prepared > before+20 })
+		var writers sync.WaitGroup
+		for range 2 {
+			writers.Go(m.deploy)
+		}
+		writers.Wait()
+		eventually(t, "prepared", func() bool { return t.Failed() || l.Stats().Prepared > before+20 })
 	}
 	close(stop)
 	readers.Wait()
+}
+
+// mover deploys the contents of one number after the other.
+type mover struct {
+	*live
+	mu      sync.Mutex   // held while production moves
+	current atomic.Int64 // what is served: never less from now on
+}
+
+// A small file leaves with its head; a large one is sent from the disk.
+func smallOf(n int64) string { return strings.Repeat(fmt.Sprintf("%06d ", n), 30) }
+func largeOf(n int64) string { return strings.Repeat(fmt.Sprintf("%06d ", n), 20_000) }
+
+func (m *mover) deploy() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.current.Load() + 1
+	m.live.deploy(files{"/page.txt": smallOf(n), "/large.txt": largeOf(n)}, store.SiteSettings{})
+	m.current.Store(n)
+}
+
+// readUntil asks for several files at once, and once more for one that it has.
+func (m *mover) readUntil(t *testing.T, stop chan struct{}) {
+	c := m.dial(t)
+	has := int64(1)
+	for {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		least := m.current.Load()
+		again := fmt.Sprintf("GET /page.txt HTTP/1.1\r\nHost: %s\r\nIf-None-Match: %s\r\n\r\n", productionHost, tagOf(smallOf(has)))
+		if _, err := c.Conn.Write([]byte(get(productionHost, "/page.txt") + get(productionHost, "/large.txt") + again)); err != nil {
+			t.Error(err)
+			return
+		}
+		for i, of := range []func(int64) string{smallOf, largeOf, smallOf} {
+			got, err := c.read(false)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			n := has
+			if i < 2 || got.status[:3] != "304" {
+				_, _ = fmt.Sscanf(got.body, "%d", &n)
+				if got.body != of(n) {
+					t.Errorf("answer %d is of several deployments, or of none: %s, %.20q", i, got.status, got.body)
+					return
+				}
+			}
+			if tag, _ := got.field("ETag"); n < least || tag != tagOf(of(n)) {
+				t.Errorf("answer %d: %s, deployment %d with the tag %s, while %d was served", i, got.status, n, tag, least)
+				return
+			}
+			if i != 1 {
+				has = n
+			}
+		}
+	}
+}
+
+func tagOf(content string) string {
+	g := manifest.DigestOf([]byte(content))
+	return fmt.Sprintf("\"%x\"", g[:16])
+}
+
+// An answer has the date of when it is sent, not of when it was prepared.
+func TestPreparedAnswerHasTheDateOfNow(t *testing.T) {
+	const first = "HTTP/1.1 200 OK\r\nDate: "
+	w, _ := diskWorld(t)
+	c, l := &conn{srv: start(t, w, Options{}).Server}, &lane{out: make([]byte, 0, 4096)}
+	p := prepared{status: 200, head: []byte(first + "Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n"), date: len(first), body: []byte("x"), size: 1}
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for _, at := range []time.Time{now, now.Add(999 * time.Millisecond), now.Add(time.Second), now.Add(-time.Hour)} {
+		l.out = l.out[:0]
+		c.sendPrepared(0, l, &p, nil, at)
+		if want := first + at.Format(http.TimeFormat) + "\r\n\r\nx"; string(l.out) != want {
+			t.Errorf("%q, want %q", l.out, want)
+		}
+	}
 }
 
 // Caches that hold a fraction of what is asked for keep what is asked for often, and every answer is right, kept or not.

@@ -26,7 +26,7 @@ type live struct {
 	*running
 	t       testing.TB
 	store   *store.Store
-	blobs   *blob.Mem
+	blobs   *blob.Dir
 	hasher  *hostkey.Hasher
 	clock   atomic.Int64 // Unix seconds
 	project store.ProjectNo
@@ -40,7 +40,12 @@ const (
 
 func newLive(t testing.TB, settings store.SiteSettings, opts Options) *live {
 	t.Helper()
-	l := &live{t: t, blobs: blob.NewMem(blob.Options{}), hasher: hostkey.NewHasher(hostkey.Secret{1})}
+	return newLiveOn(t, &blob.NewMem(blob.Options{}).Dir, settings, opts)
+}
+
+func newLiveOn(t testing.TB, blobs *blob.Dir, settings store.SiteSettings, opts Options) *live {
+	t.Helper()
+	l := &live{t: t, blobs: blobs, hasher: hostkey.NewHasher(hostkey.Secret{1})}
 	l.clock.Store(1_700_000_000)
 	var err error
 	if l.store, err = store.OpenFS(vfs.NewMem(), "/db", store.Options{}); err != nil {
