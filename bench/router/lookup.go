@@ -26,6 +26,7 @@ type LookupConfig struct {
 	Dir         string // where corpora are kept for the next time; "": nowhere
 	Rounds      int    // default 9
 	Seed        uint64
+	StoreCache  int64 // of blocks, bytes, in all states but dropped; 0: as berth serve has it
 
 	leastDropped int // deployments from which on pages are dropped: of fewer the smallest cache of the store has all
 }
@@ -35,9 +36,10 @@ const (
 	sliceHits  = 20_000 // questions of one measurement
 	sliceReads = 2_000
 	dropReads  = 400
-	fillReads  = 100_000 // after which it has all that it has room for
+	fillReads  = 100_000 // after which the store's cache, as it is by default, has all that it has room for
 	leadReads  = 3_000   // after which the store's cache has what leads to records
 	smallCache = 8 << 20 // of the store, to hold little more
+	usualCache = 64 << 20
 )
 
 // LookupReport is the result.
@@ -121,11 +123,11 @@ func (r *lookupRun) open(so store.Options) (err error) {
 // inMemory measures all sizes by turns.
 func (c LookupConfig) inMemory(ctx context.Context, runs []*lookupRun) (err error) {
 	for _, r := range runs {
-		if err := r.open(store.Options{}); err != nil {
+		if err := r.open(store.Options{CacheBytes: c.StoreCache}); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, r.world.close()) }()
-		if err := r.prepare(ctx); err != nil {
+		if err := r.prepare(ctx, int(fillReads*max(1, c.StoreCache/usualCache))); err != nil {
 			return err
 		}
 	}
@@ -141,7 +143,7 @@ func (c LookupConfig) inMemory(ctx context.Context, runs []*lookupRun) (err erro
 	return nil
 }
 
-func (r *lookupRun) prepare(ctx context.Context) error {
+func (r *lookupRun) prepare(ctx context.Context, reads int) error {
 	if err := errors.Join(r.awaitFilter(ctx), readPages(r.corpus.Dir)); err != nil {
 		return err
 	}
@@ -151,7 +153,7 @@ func (r *lookupRun) prepare(ctx context.Context) error {
 	}
 	r.RouteBytes = float64(du.Routes) / float64(r.LookupSize.Hosts)
 	// The store's cache takes memory from the system until it is full.
-	for range fillReads {
+	for range reads {
 		if _, err := r.data.Store.LookupRoute(r.keys(1)[0]); err != nil {
 			return err
 		}

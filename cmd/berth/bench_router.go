@@ -25,6 +25,7 @@ Fourteen million deployments take 2 GB of disk, 3 GB while they are made.`
 type routerBench struct {
 	sizes, grow, growOne []int
 	rounds, requests     int
+	storeCache           int64
 	seed                 uint64
 	keep, berth          string
 	serve, only          []string
@@ -33,7 +34,7 @@ type routerBench struct {
 func (r *routerBench) parts() []benchPart {
 	return []benchPart{
 		{"lookup", func(ctx context.Context) (bench.Report, error) {
-			return router.Lookup(ctx, router.LookupConfig{Deployments: r.sizes, Dir: r.keep, Rounds: r.rounds, Seed: r.seed})
+			return router.Lookup(ctx, router.LookupConfig{Deployments: r.sizes, Dir: r.keep, Rounds: r.rounds, Seed: r.seed, StoreCache: r.storeCache})
 		}},
 		{"unknown", func(ctx context.Context) (bench.Report, error) {
 			return router.Unknown(ctx, router.UnknownConfig{Deployments: slices.Max(r.sizes), Dir: r.keep, Rounds: r.rounds, Seed: r.seed})
@@ -64,6 +65,7 @@ func benchRouterFlags(a *app, f *pflag.FlagSet) func(context.Context) (bench.Rep
 	f.IntSliceVar(&r.growOne, "grow-one", []int{1_000, 10_000, 50_000}, "deployments of one project, for growth")
 	f.IntVar(&r.rounds, "rounds", 5, "measurements of each side")
 	f.IntVar(&r.requests, "requests", 200_000, "different hosts to ask a server for")
+	f.Var(byteSize[int64]{&r.storeCache}, "store-cache", "memory for the database's blocks in look-ups; default 64MiB")
 	f.Uint64Var(&r.seed, "seed", 1, "of the corpora")
 	f.StringVar(&r.keep, "keep", "", "`directory` to keep the corpora in, for the next run; default none")
 	f.StringVar(&r.berth, "berth", thisProgram(), "`file` of the server to measure")
@@ -85,6 +87,9 @@ func (r *routerBench) check() error {
 	}
 	if r.rounds < 1 || r.requests < 1 {
 		return wrong("--rounds and --requests must be 1 or more")
+	}
+	if r.storeCache != 0 && r.storeCache < 1<<20 {
+		return wrong("--store-cache: want 1MiB or more")
 	}
 	for _, list := range []struct {
 		flag string
