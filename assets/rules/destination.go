@@ -1,6 +1,9 @@
 package rules
 
-import "strings"
+import (
+	"strings"
+	"unsafe"
+)
 
 type destKind uint8
 
@@ -15,11 +18,26 @@ type destination struct {
 	kind     destKind
 	constant bool // no placeholder anywhere
 
+	path template  // begins with "/"
+	rest *destRest // nil: nothing
+}
+
+// destRest is what most destinations do not have.
+type destRest struct {
 	at       authority // unless host is set
 	host     template  // an authority with placeholders, to be parsed when they are replaced
-	path     template  // begins with "/"
 	query    template  // without "?"
 	fragment template  // without "#"
+}
+
+var noRest destRest
+
+// more is never nil.
+func (d *destination) more() *destRest {
+	if d.rest == nil {
+		return &noRest
+	}
+	return d.rest
 }
 
 // parseTo checks the form of a rule's destination and normalises it. The result begins with "https://", "//" or "/". Whether
@@ -78,20 +96,21 @@ func cutAuthority(rest string) (host, after string) {
 // newDestination compiles what parseTo made of a destination. Not ok is a host or port that no URL can have.
 func newDestination(to string, kind destKind, names []string) (d destination, ok bool) {
 	d.kind = kind
+	var more destRest
 	rest := to
 	if kind != local {
 		var host string
 		host, rest = cutAuthority(strings.TrimLeft(strings.TrimPrefix(to, "https:"), "/\\"))
-		d.host = newTemplate(host, names)
-		if d.at, ok = parseAuthority(sample(d.host)); !ok {
+		more.host = newTemplate(host, names)
+		if more.at, ok = parseAuthority(sample(more.host)); !ok {
 			return d, false
 		}
-		if d.host.constant() {
-			d.host = nil
+		if more.host.constant() {
+			more.host = nil
 		}
 	}
 	path, query, fragment := splitReference(rest)
-	if path == "" && !d.hostEndsInPath() {
+	if path == "" && !more.hostEndsInPath() {
 		path = "/"
 	}
 	if strings.Contains(path, `\`) { // of http and https it is a slash
@@ -101,14 +120,18 @@ func newDestination(to string, kind destKind, names []string) (d destination, ok
 		path = "/" + strings.TrimLeft(path, "/")
 	}
 	d.path = newTemplate(path, names)
-	d.query = newTemplate(escaped(query, inSpecialQuery), names)
-	d.fragment = newTemplate(fragment, names)
-	d.constant = d.host == nil && d.path.constant() && d.query.constant() && d.fragment.constant()
+	more.query = newTemplate(escaped(query, inSpecialQuery), names)
+	more.fragment = newTemplate(fragment, names)
+	d.constant = more.host == nil && d.path.constant() && more.query.constant() && more.fragment.constant()
+	if kind != local || more.query != nil || more.fragment != nil {
+		kept := more // more itself stays off the heap
+		d.rest = &kept
+	}
 	return d, true
 }
 
 // hostEndsInPath reports a host whose last placeholder may bring a path of its own.
-func (d *destination) hostEndsInPath() bool {
+func (d *destRest) hostEndsInPath() bool {
 	return len(d.host) > 0 && d.host[len(d.host)-1].capture >= 0
 }
 
@@ -127,16 +150,21 @@ func sample(t template) string {
 
 // anyHost reports that whoever makes the URL chooses the site: a placeholder is the end of the host's name.
 func (d *destination) anyHost() bool {
-	if len(d.host) == 0 {
+	host := d.more().host
+	if len(host) == 0 {
 		return false
 	}
-	last := d.host[len(d.host)-1]
-	if last.capture < 0 && strings.Trim(last.text, ":0123456789") == "" && len(d.host) > 1 {
-		last = d.host[len(d.host)-2]
+	last := host[len(host)-1]
+	if last.capture < 0 && strings.Trim(last.text, ":0123456789") == "" && len(host) > 1 {
+		last = host[len(host)-2]
 	}
 	return last.capture >= 0
 }
 
 func (d *destination) weight() int64 {
-	return int64(len(d.at.user)+len(d.at.host)+len(d.at.port)) + d.host.weight() + d.path.weight() + d.query.weight() + d.fragment.weight()
+	w := d.path.weight()
+	if r := d.rest; r != nil {
+		w += int64(unsafe.Sizeof(*r)) + int64(len(r.at.user)+len(r.at.host)+len(r.at.port)) + r.host.weight() + r.query.weight() + r.fragment.weight()
+	}
+	return w
 }

@@ -60,7 +60,7 @@ func newIndex(sep byte, patterns []pattern, ids []int32) index {
 		entries[i] = patterns[id].entry(id)
 	}
 	ix.nodes = append(ix.nodes, node{})
-	ix.grow(0, entries, func(e *entry) string { return e.key }, ix.addLeaf)
+	ix.grow(0, entries, func(e entry) string { return e.key }, ix.addLeaf)
 	ix.nodes, ix.ids = slices.Clip(ix.nodes), slices.Clip(ix.ids)
 	return ix
 }
@@ -75,14 +75,14 @@ func numbers(n int) []int32 {
 }
 
 // grow fills node n with a tree of entries by their keys.
-func (ix *index) grow(n int32, entries []entry, key func(*entry) string, leaf func(n int32, entries []entry)) {
-	slices.SortFunc(entries, func(a, b entry) int { return cmp.Or(strings.Compare(key(&a), key(&b)), cmp.Compare(a.id, b.id)) })
+func (ix *index) grow(n int32, entries []entry, key func(entry) string, leaf func(n int32, entries []entry)) {
+	slices.SortFunc(entries, func(a, b entry) int { return cmp.Or(strings.Compare(key(a), key(b)), cmp.Compare(a.id, b.id)) })
 	ix.branch(n, entries, 0, key, leaf)
 }
 
 // branch does grow for entries in order, of whose keys the first depth bytes are dealt with.
-func (ix *index) branch(n int32, entries []entry, depth int, key func(*entry) string, leaf func(int32, []entry)) {
-	label := commonLabel(key(&entries[0])[depth:], key(&entries[len(entries)-1])[depth:])
+func (ix *index) branch(n int32, entries []entry, depth int, key func(entry) string, leaf func(int32, []entry)) {
+	label := commonLabel(key(entries[0])[depth:], key(entries[len(entries)-1])[depth:])
 	depth += len(label)
 	low := entries[0].id
 	for _, e := range entries {
@@ -91,7 +91,7 @@ func (ix *index) branch(n int32, entries []entry, depth int, key func(*entry) st
 	ix.nodes[n].label, ix.nodes[n].low = label, low
 
 	here := 0
-	for here < len(entries) && len(key(&entries[here])) == depth {
+	for here < len(entries) && len(key(entries[here])) == depth {
 		here++
 	}
 	if here > 0 {
@@ -100,8 +100,8 @@ func (ix *index) branch(n int32, entries []entry, depth int, key func(*entry) st
 	var groups [][]entry
 	var keys []byte
 	for rest := entries[here:]; len(rest) > 0; {
-		c, same := key(&rest[0])[depth], 1
-		for same < len(rest) && key(&rest[same])[depth] == c {
+		c, same := key(rest[0])[depth], 1
+		for same < len(rest) && key(rest[same])[depth] == c {
 			same++
 		}
 		if c == skipKey {
@@ -152,7 +152,7 @@ func (ix *index) addBack(entries []entry) int32 {
 	}
 	root := int32(len(ix.nodes))
 	ix.nodes = append(ix.nodes, node{})
-	ix.grow(root, entries, func(e *entry) string { return e.back }, func(n int32, entries []entry) {
+	ix.grow(root, entries, func(e entry) string { return e.back }, func(n int32, entries []entry) {
 		ix.nodes[n].ends = ix.addList(entries)
 	})
 	for i := root; i < int32(len(ix.nodes)); i++ {

@@ -61,16 +61,17 @@ func (a *answer) location() bool {
 // of one, so that it cannot turn what is written behind it into something else: only a placeholder that ends the host
 // may go on with a path, and there the slash of an empty path comes only now.
 func (a *answer) authority() (at authority, path string, ok bool) {
-	if a.dest.host == nil {
-		return a.dest.at, "", true
+	more := a.dest.more()
+	if more.host == nil {
+		return more.at, "", true
 	}
 	mark := len(a.out)
 	defer func() { a.out = a.out[:mark] }()
-	for i, p := range a.dest.host {
+	for i, p := range more.host {
 		text := p.text
 		if p.capture >= 0 {
 			text = a.captures.text(p.capture)
-			if slash := strings.IndexAny(text, "/\\"); slash >= 0 && i == len(a.dest.host)-1 {
+			if slash := strings.IndexAny(text, "/\\"); slash >= 0 && i == len(more.host)-1 {
 				text, path = text[:slash], escaped(strings.ReplaceAll(text[slash:], "\\", "/"), inPath)
 			}
 			if strings.ContainsAny(text, "/\\@?#") || len(text) > a.room() {
@@ -128,7 +129,7 @@ func (a *answer) rest() bool {
 	ok := true
 	mark := len(a.out)
 	a.out = append(a.out, '?')
-	if a.out, ok = a.dest.query.expand(a.out, &a.captures, inSpecialQuery, a.room()); !ok {
+	if a.out, ok = a.dest.more().query.expand(a.out, &a.captures, inSpecialQuery, a.room()); !ok {
 		return false
 	}
 	if len(a.out) == mark+1 {
@@ -139,7 +140,7 @@ func (a *answer) rest() bool {
 	}
 	mark = len(a.out)
 	a.out = append(a.out, '#')
-	if a.out, ok = a.dest.fragment.expand(a.out, &a.captures, inFragment, a.room()); !ok {
+	if a.out, ok = a.dest.more().fragment.expand(a.out, &a.captures, inFragment, a.room()); !ok {
 		return false
 	}
 	if len(a.out) == mark+1 {

@@ -222,13 +222,13 @@ func checkLocation(t *testing.T, r *Redirects, n int, scheme, location string) {
 		}
 	}
 	dest := r.rules[n].dest
-	if dest.host != nil || rule.Status == 200 {
+	if dest.more().host != nil || rule.Status == 200 {
 		return
 	}
 	// The host that was written, or ours where none was.
 	want := "own.example"
 	if dest.kind != local {
-		want = strings.Trim(dest.at.host, "[]")
+		want = strings.Trim(dest.more().at.host, "[]")
 	}
 	base := &url.URL{Scheme: scheme, Host: "own.example", Path: "/x"}
 	to, err := base.Parse(location)

@@ -40,8 +40,9 @@ type element struct {
 }
 
 // scan cuts the text of a pattern into elements.
-func scan(text string, sep byte) []element {
-	var els []element
+func scan(text string, sep byte) []element { return appendScanned(nil, text, sep) }
+
+func appendScanned(els []element, text string, sep byte) []element {
 	start := 0
 	flush := func(end int) {
 		if end > start {

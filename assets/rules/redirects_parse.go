@@ -19,7 +19,7 @@ func ParseRedirects(text string, o Options) (*Redirects, Report) {
 		Options:  o,
 		report:   reporter{file: RedirectsFile, limit: o.MaxProblems},
 		out:      &Redirects{rules: make([]redirect, 0, room), static: make(map[string]int32, room)},
-		accepted: make(map[string]int, room),
+		accepted: map[string]int{},
 	}
 	for n, line := range lines(text) {
 		if !p.line(n, line) {
@@ -59,7 +59,9 @@ type redirectParser struct {
 	Options
 	report   reporter
 	out      *Redirects
-	accepted map[string]int // line of each source that got as far as to be compared
+	accepted map[string]int // line of each source that got as far as to be compared and is not in out.static
+	words    [3]string      // of the line
+	els      []element      // of its source
 
 	statics, dynamics int
 	dynamicLine       bool      // a line with "*" or a placeholder was read: no line below is counted as static
@@ -81,7 +83,8 @@ func (p *redirectParser) line(n int, line string) (more bool) {
 	if rule.From, ok = p.source(n, tokens[0]); !ok {
 		return true
 	}
-	els := scan(rule.From, '/')
+	p.els = appendScanned(p.els[:0], rule.From, '/')
+	els := p.els
 	dynamic := len(captureNames(els)) > 0
 	if p.dynamicLine = p.dynamicLine || dynamic; p.dynamicLine {
 		if p.dynamics++; p.dynamics > p.MaxRedirectsDynamic {
@@ -105,12 +108,19 @@ func (p *redirectParser) line(n int, line string) (more bool) {
 // tokens cuts a line into source, destination and perhaps status.
 func (p *redirectParser) tokens(n int, line string) ([]string, bool) {
 	line = cutComment(line)
-	tokens := strings.FieldsFunc(line, isSpace)
+	words := 0
+	for w := range strings.FieldsFuncSeq(line, isSpace) {
+		if words < len(p.words) {
+			p.words[words] = w
+		}
+		words++
+	}
+	tokens := p.words[:min(words, len(p.words))]
 	switch {
-	case len(tokens) < 2:
+	case words < 2:
 		p.report.add(n, TokenCount, line, "a rule needs a source and a destination, and may have a status: write /from /to 301")
-	case len(tokens) > 3:
-		p.report.add(n, TokenCount, line, "a rule has two or three words, this line has %d: write /from /to 301, with %%20 for a space in a path; conditions and query parameters are not supported", len(tokens))
+	case words > 3:
+		p.report.add(n, TokenCount, line, "a rule has two or three words, this line has %d: write /from /to 301, with %%20 for a space in a path; conditions and query parameters are not supported", words)
 	case !utf8.ValidString(line):
 		p.report.add(n, InvalidUTF8, line, "the line is not valid UTF-8: save the file as UTF-8")
 	case slices.ContainsFunc(tokens, hasControl):
@@ -154,7 +164,7 @@ func (p *redirectParser) destination(rule *redirect, tokens []string, names []st
 		p.report.add(n, Loop, rule.From+" "+to, "this would never end, as index pages are themselves redirected to their directory: remove the rule (a site without a 404.html serves /index.html for every path), or name another page")
 		return false
 	}
-	if first, again := p.accepted[rule.From]; again {
+	if first, again := p.first(rule.From); again {
 		p.report.add(n, Duplicate, rule.From, "line %d has this source already and wins: remove one of them (the query of a source is ignored)", first)
 		return false
 	}
@@ -171,6 +181,15 @@ func (p *redirectParser) destination(rule *redirect, tokens []string, names []st
 		p.report.warn(n, OpenRedirect, token, "whoever makes the link chooses the host this leads to: write the end of the host's name, such as :name.example.com")
 	}
 	return true
+}
+
+// first is the line that has a source already.
+func (p *redirectParser) first(from string) (line int, ok bool) {
+	if id, ok := p.out.static[from]; ok {
+		return p.out.rules[id].Line, true
+	}
+	line, ok = p.accepted[from]
+	return line, ok
 }
 
 func (p *redirectParser) badURL(line int, token string) {
@@ -212,10 +231,11 @@ func (p *redirectParser) keep(rule redirect, els []element) {
 	id := int32(len(p.out.rules))
 	if p.dynamicRule {
 		rule.source = int32(len(p.sources))
-		p.sources = append(p.sources, compile(els, '/'))
+		p.sources = append(p.sources, compile(slices.Clone(els), '/'))
 		p.out.order = append(p.out.order, id)
 	} else {
 		p.out.static[rule.From] = id
+		delete(p.accepted, rule.From)
 	}
 	p.out.rules = append(p.out.rules, rule)
 }
