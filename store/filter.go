@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"math/bits"
+	"runtime"
 	"sync/atomic"
 
 	"berth/router/hostkey"
@@ -27,6 +28,7 @@ type filterBlock [8]uint64 // one cache line
 const (
 	filterBitsPerKey = 12 // when it is full: then 4 in 1,000 unknown keys are claimed, and 1 when it is four fifths full
 	filterMinKeys    = 1024
+	filterMapped     = 1 << 20 // bytes from which on a filter has memory of its own, beside the heap
 )
 
 // newKeyFilter makes an empty one for so many keys, or for as many as most bytes are good for.
@@ -34,7 +36,14 @@ func newKeyFilter(keys, most int64) *keyFilter {
 	const block = int64(len(filterBlock{}) * 8)
 	want := (max(keys, filterMinKeys)*filterBitsPerKey/8 + block - 1) / block
 	n := min(want, max(most/block, 1))
-	return &keyFilter{blocks: make([]filterBlock, n), room: n * block * 8 / filterBitsPerKey, capped: n < want}
+	f := &keyFilter{room: n * block * 8 / filterBitsPerKey, capped: n < want}
+	if n*block >= filterMapped {
+		f.blocks = mapped(n, f)
+	}
+	if f.blocks == nil {
+		f.blocks = make([]filterBlock, n)
+	}
+	return f
 }
 
 // place says which block a key belongs to, and which bits it sets there: six of the number for each word. Blocks are in the order of
@@ -62,6 +71,7 @@ func (f *keyFilter) add(table byte, k *hostkey.Key) {
 	if fresh {
 		f.n.Add(1)
 	}
+	runtime.KeepAlive(f) // or its memory may be gone while a bit is set in it
 }
 
 func (f *keyFilter) has(table byte, k *hostkey.Key) bool {
@@ -71,6 +81,7 @@ func (f *keyFilter) has(table byte, k *hostkey.Key) bool {
 		missing |= ^atomic.LoadUint64(&b[i]) >> (which & 63)
 		which >>= 6
 	}
+	runtime.KeepAlive(f)
 	return missing&1 == 0
 }
 

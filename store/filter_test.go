@@ -2,8 +2,12 @@ package store
 
 import (
 	"errors"
+	"io/fs"
 	"math/rand/v2"
+	"os"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -234,4 +238,46 @@ func BenchmarkKeyFilter(b *testing.B) {
 			f.add(tableRoute, &keys[i&(1<<16-1)])
 		}
 	})
+}
+
+// The memory of a large filter is given back when nobody has the filter any more, and not before.
+func TestKeyFilterMemory(t *testing.T) {
+	before := addressSpace(t)
+	const keys = 100_000_000 // 143 MiB, of which hardly anything is touched
+	f := newKeyFilter(keys, 1<<30)
+	k := testKey(1)
+	f.add(tableRoute, &k)
+	for range 3 {
+		runtime.GC()
+	}
+	if grown := addressSpace(t) - before; grown < f.bytes() {
+		t.Errorf("%d bytes more, and the filter has %d", grown, f.bytes())
+	}
+	if !f.has(tableRoute, &k) {
+		t.Error("a key is missing")
+	}
+	size := f.bytes()
+	f = nil
+	for range 1000 { // cleanups are done in the background
+		runtime.GC()
+		if addressSpace(t)-before < size {
+			return
+		}
+	}
+	t.Error("the memory of a filter is never given back")
+}
+
+// addressSpace is what the process has mapped, in bytes.
+func addressSpace(t *testing.T) int64 {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/statm")
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("only Linux says how much is mapped")
+	}
+	pages, _, _ := strings.Cut(string(b), " ")
+	n, err := strconv.ParseInt(pages, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n * int64(os.Getpagesize())
 }
