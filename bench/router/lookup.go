@@ -26,7 +26,7 @@ type LookupConfig struct {
 	Dir         string // where corpora are kept for the next time; "": nowhere
 	Rounds      int    // default 9
 	Seed        uint64
-	StoreCache  int64 // of blocks, bytes, in all states but dropped; 0: as berth serve has it
+	StoreCache  int64 // of blocks, bytes, in all states but dropped; 0: what store.Options have by default
 
 	leastDropped int // deployments from which on pages are dropped: of fewer the smallest cache of the store has all
 }

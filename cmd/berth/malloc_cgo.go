@@ -13,22 +13,24 @@ package main
 // }
 import "C"
 
-import "os"
+import (
+	"os"
+	"runtime"
+	"strings"
+)
 
 // Memory of the database's cache and of its memtables is C's. glibc would have eight arenas for each processor, and keep in each what was freed there; and once
 // a large piece was freed, it would cut the next ones out of the arenas too, among small ones that stay. In a backfill a fifth of what was resident was
 // such leftovers, and they grew with its length.
-const (
-	arenas = 2
-	mapped = 1 << 20 // bytes; from here on memory is given back when it is freed: memtables, not blocks
-)
+const mapped = 1 << 20 // bytes; from here on memory is given back when it is freed: memtables, not blocks
 
-// boundMalloc has C's allocator keep less of what is freed. It reports whether that was understood. What an operator has set in the environment stays.
+// boundMalloc has C's allocator keep less of what is freed: with one arena for each processor. It reports whether that was understood. Whoever has set
+// one of the allocator's variables knows better.
 func boundMalloc() bool {
-	for _, name := range []string{"MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES"} {
-		if os.Getenv(name) != "" {
+	for _, set := range os.Environ() {
+		if strings.HasPrefix(set, "MALLOC_") || strings.HasPrefix(set, "GLIBC_TUNABLES=") && strings.Contains(set, "malloc") {
 			return true
 		}
 	}
-	return C.bound(arenas, mapped) == 1
+	return C.bound(C.int(max(2, runtime.NumCPU())), mapped) == 1
 }

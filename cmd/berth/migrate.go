@@ -19,7 +19,7 @@ import (
 func newMigrateCommand(a *app) *cobra.Command {
 	c := a.noun("migrate", "Move from regex tables to hashed routes, step by step, and back", `A migration goes through phases, one step at a time, while every site is served:
 
-  legacy      the tables answer, and they alone are written      berth migrate import
+  legacy      the tables answer; changes go to them alone        berth migrate import
   dual-write  both are written; the tables answer                berth migrate start
   backfill    what only the tables have is copied                berth migrate start
   verify      what is stored is compared with the tables         berth migrate start, verify
@@ -241,7 +241,7 @@ func newMigrateLog(a *app) *cobra.Command {
 func newMigrateFinish(a *app) *cobra.Command {
 	var f migration.Finish
 	var grace string
-	c := a.withServer(a.verb("finish", nil, "End the migration: the tables are no longer written, and are deleted", `After cutover. There is no way back. The tables are deleted in the background, in batches;
+	c := a.withServer(a.verb("finish", nil, "End the migration: the tables are no longer written, and are deleted", `After cutover, and with a comparison (berth migrate verify) that found no host without a record. There is no way back. The tables are deleted in the background, in batches;
 berth migrate status shows how far it is, and the storage before and after.`,
 		func(ctx context.Context, _ []string) error {
 			age, err := parseAge(grace)

@@ -70,19 +70,17 @@ func (j *job) replace(tx *store.Tx, p store.Project) error {
 func (j *job) left(tx *store.Tx, p store.Project) error {
 	for _, x := range j.replaced {
 		host := name(x.Host, x.Wildcard)
+		if err := j.forget(tx, p, x.Host, x.Wildcard); err != nil {
+			return fmt.Errorf("%s: %w", host, err)
+		}
+		if _, own := legacy.Own(j.opts.Domain, x.Host); own {
+			continue
+		}
 		named, err := j.named(tx, p, x.Host, x.Wildcard)
 		if err != nil {
 			return err
 		}
 		if named && !j.kept[host] {
-			continue
-		}
-		if !named {
-			if err := j.forget(tx, p, x.Host, x.Wildcard); err != nil {
-				return fmt.Errorf("%s: %w", host, err)
-			}
-		}
-		if _, own := legacy.Own(j.opts.Domain, x.Host); own {
 			continue
 		}
 		if o, err := tx.HostOwner(host); err != nil || o.Project != p.No {
@@ -96,11 +94,8 @@ func (j *job) left(tx *store.Tx, p store.Project) error {
 	return nil
 }
 
-// forget deletes the project's record of a host that it does not serve.
+// forget deletes the project's record of a host that its table does not name, and that it does not serve. Before a first backfill there are few.
 func (j *job) forget(tx *store.Tx, p store.Project, h hostkey.Host, wildcard bool) error {
-	if no, err := servesNow(tx, j.opts.Domain, p, h, wildcard); err != nil || no != 0 {
-		return err
-	}
 	k, read, drop := j.opts.Hasher.Key(h), tx.Route, tx.DeleteRoute
 	if wildcard {
 		read, drop = tx.Wildcard, tx.DeleteWildcard
@@ -110,6 +105,12 @@ func (j *job) forget(tx *store.Tx, p store.Project, h hostkey.Host, wildcard boo
 		return nil
 	}
 	if err != nil {
+		return err
+	}
+	if named, err := j.named(tx, p, h, wildcard); err != nil || named {
+		return err
+	}
+	if no, err := servesNow(tx, j.opts.Domain, p, h, wildcard); err != nil || no != 0 {
 		return err
 	}
 	return drop(k)

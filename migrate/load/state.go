@@ -66,7 +66,7 @@ func sumProjects(r *store.Reader) (sum importState, err error) {
 func putState(tx *store.Tx, s importState) error { return putDocument(tx, stateDocument, s) }
 
 // Complete reports whether the tables have an entry for every host that Berth serves. While it is false, whoever finds no entry
-// must ask the route records: they are from before the migration began, and hosts that have changed since do have entries.
+// must ask the route records: they are from before the migration began; hosts that have moved since do have entries, and those that were deleted have no record.
 func Complete(r *store.Reader) (bool, error) {
 	var s importState
 	found, err := getDocument(r, stateDocument, &s)

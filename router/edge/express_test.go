@@ -279,6 +279,8 @@ func TestProductionMovesUnderPreparedAnswers(t *testing.T) {
 	m.deploy()
 	stop := make(chan struct{})
 	var readers sync.WaitGroup
+	defer readers.Wait()
+	defer close(stop)
 	for range 4 {
 		readers.Go(func() { m.readUntil(t, stop) })
 	}
@@ -291,13 +293,12 @@ func TestProductionMovesUnderPreparedAnswers(t *testing.T) {
 		writers.Wait()
 		eventually(t, "prepared", func() bool { return t.Failed() || l.Stats().Prepared > before+20 })
 	}
-	close(stop)
-	readers.Wait()
 }
 
 // mover deploys the contents of one number after the other.
 type mover struct {
 	*live
+	last    atomic.Int64 // number that somebody has begun to deploy
 	mu      sync.Mutex   // held while production moves
 	current atomic.Int64 // what is served: never less from now on
 }
@@ -307,11 +308,14 @@ func smallOf(n int64) string { return strings.Repeat(fmt.Sprintf("%06d ", n), 30
 func largeOf(n int64) string { return strings.Repeat(fmt.Sprintf("%06d ", n), 20_000) }
 
 func (m *mover) deploy() {
+	n := m.last.Add(1)
+	no := m.upload(files{"/page.txt": smallOf(n), "/large.txt": largeOf(n)}, store.SiteSettings{})
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.current.Load() + 1
-	m.live.deploy(files{"/page.txt": smallOf(n), "/large.txt": largeOf(n)}, store.SiteSettings{})
-	m.current.Store(n)
+	if n > m.current.Load() { // else a later one was faster
+		m.move(no)
+		m.current.Store(n)
+	}
 }
 
 // readUntil asks for several files at once, and once more for one that it has.

@@ -52,7 +52,7 @@ type RouteState uint8
 const (
 	RoutesWhole   RouteState = iota // every host has its record
 	RoutesPartial                   // every change is written, and not all hosts have a record yet
-	RoutesStale                     // changes are not written: what the records say does not count
+	RoutesStale                     // changes are not written, but for deletes: what the records say does not count
 )
 
 // Deps are the parts that control works on.

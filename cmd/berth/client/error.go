@@ -59,7 +59,7 @@ func (e *Error) Error() string {
 	msg := strings.Join(parts, "; ")
 	switch {
 	case e.Has(CodeAuth) && e.TokenFile != "":
-		msg += fmt.Sprintf("\n  the token is that of %s, and the server at %s has another data directory: give --api URL of the one that has this, or --data DIR of that server", e.TokenFile, e.Base)
+		msg += fmt.Sprintf("\n  the token is that of %s: either it was revoked (berth token create --offline makes another one), or the server at %s has another data directory: give --api URL of the one that has this, or --data DIR of that server", e.TokenFile, e.Base)
 	case e.Has(CodeAuth):
 		msg += "\n  give a valid token with --token or BERTH_API_TOKEN; on the server's own machine, --data DIR finds DIR/admin.token"
 	case e.Has(CodeForbidden):

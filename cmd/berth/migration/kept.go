@@ -35,9 +35,9 @@ func (s *Service) keepFailing(tx *store.Tx, who string) ([]string, error) {
 	return sites, err
 }
 
-// fromTheBottom has a ramp begin with nobody on the records but the sites that are pinned to them: what an earlier ramp had come to, before it was
-// taken back, is not in force at once.
-func (s *Service) fromTheBottom(tx *store.Tx, who string) error {
+// takeBack ends a ramp that is reverted: where it is entered again it begins with nobody on the records but the sites that are pinned to them, and what
+// it had come to is not in force at once.
+func (s *Service) takeBack(tx *store.Tx, who string) error {
 	d, err := ramp.LoadRollout(&tx.Reader)
 	if err != nil {
 		return err
@@ -46,7 +46,7 @@ func (s *Service) fromTheBottom(tx *store.Tx, who string) error {
 	c.Percent, c.Default = 0, rollout.Legacy
 	c.Datacentres = maps.Clone(c.Datacentres)
 	maps.DeleteFunc(c.Datacentres, func(_ string, side rollout.Side) bool { return side == rollout.Hashed })
-	_, err = ramp.SetRolloutIn(tx, s.deps.Now(), ramp.Change{From: d.Revision, Config: c, Who: who, Why: "a ramp begins at none of the sites"})
+	_, err = ramp.SetRolloutIn(tx, s.deps.Now(), ramp.Change{From: d.Revision, Config: c, Who: who, Why: "the ramp was taken back"})
 	return err
 }
 

@@ -67,10 +67,8 @@ func (s *Service) move(ctx context.Context, m Move, who string) (moved Moved, er
 		if m.To == migrate.DualWrite && m.From.Before(m.To) { // of another epoch they would tell of other records
 			return shadow.Clear(tx)
 		}
-		if m.To == m.From.Next() && m.To == migrate.Ramp {
-			if err := s.fromTheBottom(tx, who); err != nil {
-				return err
-			}
+		if m.To.Before(migrate.Ramp) && !m.From.Before(migrate.Ramp) {
+			return s.takeBack(tx, who)
 		}
 		if m.To == m.From.Next() && (m.To == migrate.Ramp || m.To == migrate.Cutover) {
 			moved.Kept, err = s.keepFailing(tx, who)

@@ -119,14 +119,14 @@ func (s *Service) plan(r *store.Reader, from migrate.Phase) (*Plan, error) {
 		p.Does = "recomputes from the tables what every route must be and compares; the tables answer"
 		p.Back, err = "nothing", checkBackfill(r, p)
 	case migrate.Ramp:
-		p.Does = "lets `berth migrate rollout` choose the sites that are answered from the records; none at first but those that are pinned to them. Sites with entries that have no record are kept on the tables by name"
+		p.Does = "lets `berth migrate rollout` choose the sites that are answered from the records; none unless it was told so. Sites with entries that have no record are kept on the tables by name"
 		p.Back, err = "nothing: the tables are still written", errors.Join(checkVerified(r, p), checkKept(r, p))
 	case migrate.Cutover:
 		p.Does = "answers every site from the records, but for those that are kept on the tables by name; the tables are still written"
 		p.Back, err = "nothing: the tables are still written", checkRollout(r, p)
 	case migrate.Retired:
 		p.Does = "is entered by `berth migrate finish`: the tables are no longer written, nor asked, and then deleted"
-		p.Back, err = "there is no way back from it", errors.Join(s.checkFinish(r, p), checkVerified(r, p))
+		p.Back, err = "there is no way back from it", errors.Join(s.checkFinish(r, p), checkNothingMissing(r, p))
 	default:
 		p.Does = "nothing: the migration is over, or never began. `berth migrate import` begins one"
 	}

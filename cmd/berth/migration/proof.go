@@ -62,12 +62,35 @@ func (s *Service) postVerify(ctx context.Context, p control.Principal, r *http.R
 // checkVerified wants a comparison of this epoch that found no difference, and that began when the backfill was through: what is copied later was
 // not compared.
 func checkVerified(r *store.Reader, p *Plan) error {
+	v, err := compared(r, p)
+	if err != nil || v == nil {
+		return err
+	}
+	bad := v.Hosts[verify.Missing] + v.Hosts[verify.Extra] + v.Hosts[verify.Different] + v.Hosts[verify.Error]
+	p.check("verify", v.Clean(), "of all hosts, %d agree and %d do not; %d entries cannot be converted", v.Hosts[verify.Agree], bad, v.Hosts[verify.Unconvertible])
+	return nil
+}
+
+// checkNothingMissing wants no host to be left that only the tables answer. What else a comparison may find is in force since cutover, and failures
+// are decided about by themselves.
+func checkNothingMissing(r *store.Reader, p *Plan) error {
+	v, err := compared(r, p)
+	if err != nil || v == nil {
+		return err
+	}
+	missing := v.Hosts[verify.Missing]
+	p.check("verify", missing == 0, "of all hosts that the tables answer, %d have no record", missing)
+	return nil
+}
+
+// compared is the comparison that holds; nil: there is none, and the plan says why.
+func compared(r *store.Reader, p *Plan) (*verify.Report, error) {
 	copied, err := backfill.FinishedAt(r)
 	state, serr := migrate.Load(r)
 	v, there, verr := verify.Load(r)
 	switch err := errors.Join(err, serr, verr); {
 	case err != nil:
-		return err
+		return nil, err
 	case !there || v.Epoch != state.Epoch:
 		p.check("verify", false, "nothing was compared since the backfill began: run `berth migrate verify`")
 	case v.Aborted != "":
@@ -79,10 +102,9 @@ func checkVerified(r *store.Reader, p *Plan) error {
 	case !v.Done():
 		p.check("verify", false, "the comparison is not through: see `berth migrate status`")
 	default:
-		bad := v.Hosts[verify.Missing] + v.Hosts[verify.Extra] + v.Hosts[verify.Different] + v.Hosts[verify.Error]
-		p.check("verify", v.Clean(), "of all hosts, %d agree and %d do not; %d entries cannot be converted", v.Hosts[verify.Agree], bad, v.Hosts[verify.Unconvertible])
+		return &v, nil
 	}
-	return nil
+	return nil, nil
 }
 
 // Diffs are hosts on which the two sides differ.

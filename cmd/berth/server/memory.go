@@ -36,9 +36,12 @@ func (c *checked) shareMemory() error {
 		percent int64
 	}{
 		{&c.SiteCache, siteShare}, {&c.ProjectCache, projectShare}, {&c.TargetCache, targetShare}, {&c.StoreCache, storeShare},
-		{&c.Edge.AnswerCache, answerShare}, {&c.Edge.BodyCache, bodyShare}, {&c.KeyFilter, keyFilterShare},
+		{&c.Edge.AnswerCache, answerShare}, {&c.Edge.BodyCache, bodyShare},
 	} {
 		c.setShare(s.bytes, s.percent)
+	}
+	if c.KeyFilter == 0 {
+		c.KeyFilter = c.share(keyFilterShare)
 	}
 	if c.UnknownCache == 0 {
 		c.UnknownCache = hashed.DefaultUnknownCache
@@ -49,9 +52,11 @@ func (c *checked) shareMemory() error {
 	return nil
 }
 
+func (c *checked) share(percent int64) int64 { return (c.Memory - processBytes) / 100 * percent }
+
 // setShare fills in a size, or counts what it is more than its share: what somebody asked for by name comes on top.
 func (c *checked) setShare(bytes *int64, percent int64) {
-	share := (c.Memory - processBytes) / 100 * percent
+	share := c.share(percent)
 	if *bytes == 0 {
 		*bytes = share
 	}
@@ -59,13 +64,14 @@ func (c *checked) setShare(bytes *int64, percent int64) {
 }
 
 // memoryLimit is for the garbage collector. It would let as much garbage gather as there is in the caches; near the limit it works more
-// often instead. A server that migrates has the tables' cache on top.
+// often instead. A server that migrates has the tables' cache on top. The filter of keys is not the collector's.
 func (c *checked) memoryLimit(migrating bool) int64 {
 	onTop := c.onTop
 	if migrating {
 		onTop += min(c.LegacyCache, 1<<50)
 	}
-	return c.Memory - processBytes + onTop + onTop/8 // of which an eighth is for garbage
+	filter := min(c.KeyFilter, c.share(keyFilterShare))
+	return c.Memory - processBytes - filter + onTop + onTop/8 // of which an eighth is for garbage
 }
 
 // limitMemory leaves alone what GOMEMLIMIT says.

@@ -7,14 +7,17 @@ import (
 
 func TestSharesOfMemory(t *testing.T) {
 	const mib = 1 << 20
+	less := func(of int64) int64 { return of - of/100*keyFilterShare } // the filter of keys is beside the heap
 	for name, c := range map[string]struct {
 		change               func(*Settings)
 		limit, whenMigrating int64
 	}{
-		"nothing said":           {func(*Settings) {}, 448 * mib, 448*mib + 288*mib},
-		"more memory":            {func(s *Settings) { s.Memory = 2048 * mib }, 1984 * mib, 1984*mib + 288*mib},
-		"a cache below":          {func(s *Settings) { s.SiteCache = 8 * mib }, 448 * mib, 448*mib + 288*mib},
-		"another for the tables": {func(s *Settings) { s.LegacyCache = 8 * mib }, 448 * mib, 448*mib + 9*mib},
+		"nothing said":           {func(*Settings) {}, less(448 * mib), less(448*mib) + 288*mib},
+		"more memory":            {func(s *Settings) { s.Memory = 2048 * mib }, less(1984 * mib), less(1984*mib) + 288*mib},
+		"a cache below":          {func(s *Settings) { s.SiteCache = 8 * mib }, less(448 * mib), less(448*mib) + 288*mib},
+		"another for the tables": {func(s *Settings) { s.LegacyCache = 8 * mib }, less(448 * mib), less(448*mib) + 9*mib},
+		"a small filter":         {func(s *Settings) { s.KeyFilter = 8 * mib }, 440 * mib, 440*mib + 288*mib},
+		"a huge filter":          {func(s *Settings) { s.KeyFilter = 1 << 40 }, less(448 * mib), less(448*mib) + 288*mib},
 	} {
 		s := Defaults()
 		c.change(&s)
@@ -37,7 +40,7 @@ func TestSharesLeaveRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	onTop := s.Memory - (s.Memory-processBytes)/100*siteShare
-	if c.onTop != onTop || c.memoryLimit(false) != s.Memory-processBytes+onTop+onTop/8 {
+	if c.onTop != onTop || c.memoryLimit(false) != s.Memory-processBytes-c.KeyFilter+onTop+onTop/8 {
 		t.Errorf("%d on top, limit %d", c.onTop, c.memoryLimit(false))
 	}
 	s.SiteCache, s.StoreCache, s.ProjectCache, s.LegacyCache = math.MaxInt64, math.MaxInt64, math.MaxInt64, math.MaxInt64
