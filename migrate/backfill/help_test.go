@@ -39,7 +39,7 @@ func await(t testing.TB, s *store.Store, what string, is func() bool) {
 		default:
 		}
 	})()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for !is() {
 		select {
 		case <-commits:

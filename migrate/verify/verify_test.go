@@ -71,7 +71,7 @@ func during(t testing.TB, run func(context.Context) error, fn func()) {
 
 func await(t testing.TB, w *world.World, what string, is func() bool) {
 	t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for !is() {
 		select {
 		case <-time.After(2 * time.Millisecond):
