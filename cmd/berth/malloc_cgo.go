@@ -22,6 +22,7 @@ import (
 // Memory of the database's cache and of its memtables is C's. glibc would have eight arenas for each processor, and keep in each what was freed there; and once
 // a large piece was freed, it would cut the next ones out of the arenas too, among small ones that stay. In a backfill a fifth of what was resident was
 // such leftovers, and they grew with its length.
+//
 // mapped is from how many bytes on a piece is given back when it is freed: memtables, and blocks of indexes and filters, which the gaps that blocks of data
 // leave have no room for. With 1 MiB here the arenas took 230 MiB in a backfill of 14 million, for a cache of 64.
 const mapped = 128 << 10

@@ -68,7 +68,9 @@ func (s *Service) move(ctx context.Context, m Move, who string) (moved Moved, er
 			return shadow.Clear(tx)
 		}
 		if m.To.Before(migrate.Ramp) && !m.From.Before(migrate.Ramp) {
-			return s.takeBack(tx, who)
+			if err := s.takeBack(tx, who); err != nil {
+				return err
+			}
 		}
 		if m.To == m.From.Next() && (m.To == migrate.Ramp || m.To == migrate.Cutover) {
 			moved.Kept, err = s.keepFailing(tx, who)

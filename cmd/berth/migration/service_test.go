@@ -174,6 +174,11 @@ func TestRampAgainAndEnd(t *testing.T) {
 		c.Percent, c.Datacentres = 100, map[string]rollout.Side{"fra": rollout.Hashed, "ams": rollout.Legacy}
 	})
 	w.wantSide("docs."+domain, "hashed", "datacentre")
+	rate := 123.0
+	if _, err := w.svc.move(t.Context(), Move{From: migrate.Ramp, To: migrate.Backfill, Why: "test", Pace: Pace{Rate: &rate}}, "ada"); err != nil {
+		t.Fatal(err)
+	}
+	w.until("the new rate", func() bool { st, err := w.svc.backfill.Status(); return err == nil && st.Limit == rate })
 	w.mustMove(migrate.Verify)
 	if _, err := w.move(migrate.Ramp, true); err != nil {
 		t.Fatal(err)
