@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"syscall"
 	"time"
 
 	"log/slog"
@@ -26,9 +27,10 @@ const (
 
 // process is one life of workerd.
 type process struct {
-	pid       int
-	socket    string // path
-	transport *http.Transport
+	pid    int
+	socket string          // path
+	kept   *http.Transport // for calls that may be sent again: its connections serve one after the other
+	single *http.Transport // for all others: a connection for each
 
 	gone chan struct{} // closed when it has ended; err then says how
 	err  error
@@ -40,7 +42,8 @@ func startProcess(o Options, name string, log *slog.Logger) (*process, error) {
 		return nil, err
 	}
 	p := &process{socket: o.socket(name), gone: make(chan struct{})}
-	p.transport = newTransport(p.socket)
+	p.kept, p.single = newTransport(dial(p.socket)), newTransport(dialOnce(p.socket))
+	p.single.DisableKeepAlives = true
 	cmd := exec.Command(o.Command, "serve", "--experimental", configFile)
 	out := &output{log: log}
 	cmd.Dir, cmd.Env, cmd.SysProcAttr, cmd.WaitDelay = o.Dir, []string{}, processAttributes(), outputDelay
@@ -73,13 +76,41 @@ func ended(err error) error {
 	return fmt.Errorf("functions: workerd ended: %w", err)
 }
 
-// newTransport speaks to whoever listens on a socket, whatever a URL says.
-func newTransport(socket string) *http.Transport {
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+// dial speaks to whoever listens on a socket, whatever a URL says.
+func dial(socket string) dialer {
 	var d net.Dialer
+	return func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", socket) }
+}
+
+func dialOnce(socket string) dialer {
+	d := dial(socket)
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := d(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return onceConn{c}, nil
+	}
+}
+
+// onceConn carries one call. When a function answers and leaves a body unread, workerd closes the connection, and what is still sent of
+// the body fails. The answer has come all the same, but a Transport that cannot write gives it up: so the failure is kept from it, and
+// what it reads tells it whether there is an answer.
+type onceConn struct{ net.Conn }
+
+func (c onceConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		return len(p), nil
+	}
+	return n, err
+}
+
+func newTransport(d dialer) *http.Transport {
 	return &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return d.DialContext(ctx, "unix", socket)
-		},
+		DialContext:            d,
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    maxIdle,
 		IdleConnTimeout:        idleTime,
@@ -89,11 +120,20 @@ func newTransport(socket string) *http.Transport {
 	}
 }
 
+// roundTrip sends a call on a connection of the right kind: workerd closes one without a word when a function has left a body unread, and
+// only a GET or HEAD without a body, should it go into such a one, may be sent again.
+func (p *process) roundTrip(req *http.Request) (*http.Response, error) {
+	if req.Body == nil && (req.Method == http.MethodGet || req.Method == http.MethodHead) {
+		return p.kept.RoundTrip(req)
+	}
+	return p.single.RoundTrip(req)
+}
+
 // end kills the process and waits for its end.
 func (p *process) end() {
 	killGroup(p.pid)
 	<-p.gone
-	p.transport.CloseIdleConnections()
+	p.kept.CloseIdleConnections()
 	_ = os.Remove(p.socket)
 }
 
@@ -102,7 +142,7 @@ func (p *process) probe(ctx context.Context, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	req := (&http.Request{Method: http.MethodGet, URL: target("http://berth/probe"), Host: "berth", Header: http.Header{}}).WithContext(ctx)
-	res, err := p.transport.RoundTrip(req)
+	res, err := p.roundTrip(req)
 	if err != nil {
 		return fmt.Errorf("functions: workerd does not answer: %w", err)
 	}

@@ -119,7 +119,7 @@ func (r *Runtime) run(ctx context.Context, c *Call) (*http.Response, error) {
 		return nil, err
 	}
 	f.patience = time.AfterFunc(r.opts.Timeout, f.lose)
-	res, err := p.transport.RoundTrip(f.request(ctx, c))
+	res, err := p.roundTrip(f.request(ctx, c))
 	if err != nil {
 		if context.Cause(ctx) == ErrTimeout {
 			err = ErrTimeout
@@ -213,9 +213,6 @@ func (f *flight) request(ctx context.Context, c *Call) *http.Request {
 	req := &http.Request{
 		Method: c.Method, URL: target(c.URL), Host: c.Host, Header: header, ContentLength: c.Length,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		// workerd closes a connection without a word when a function has left a body unread. What is sent into such a one is lost, and
-		// only a GET or HEAD without a body may be sent again.
-		Close: c.Body != nil || c.Method != http.MethodGet && c.Method != http.MethodHead,
 	}
 	if c.Body != nil {
 		req.Body = upload{f}

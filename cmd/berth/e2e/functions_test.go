@@ -127,6 +127,37 @@ func TestFunctionBodiesAreStreamed(t *testing.T) {
 	}
 }
 
+// A function may answer before its request has come to it whole. Whether the rest still finds somebody to take it is a matter of luck,
+// so each size is sent many times.
+func TestAnswerBeforeTheBodyIsRead(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, functionFlags(t, "--max-function-body", "16MiB")...)
+	host := s.deployWorker(t, "early", nil)
+	for _, c := range []struct{ size, times int }{{1, 200}, {100, 200}, {100 << 10, 50}, {4 << 20, 10}} {
+		for i := range c.times {
+			conn, err := net.Dial("tcp", s.http)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sent := make(chan struct{})
+			go func() {
+				defer close(sent)
+				// The answer ends the connection, maybe before all of this is sent.
+				_, _ = fmt.Fprintf(conn, "POST /ignore HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n%s", host, c.size, strings.Repeat("x", c.size))
+			}()
+			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatalf("%d bytes, request %d: %v", c.size, i, err)
+			}
+			if b, err := io.ReadAll(res.Body); err != nil || res.StatusCode != 200 || string(b) != "not read" {
+				t.Fatalf("%d bytes, request %d: %s %q, %v", c.size, i, res.Status, b, err)
+			}
+			conn.Close()
+			<-sent
+		}
+	}
+}
+
 func TestFunctionsSeeTheRequestAndNothingElse(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, functionFlags(t, "--trusted-proxy", "127.0.0.1/32")...)
