@@ -60,6 +60,7 @@ type Peak struct{ Before int64 }
 // StartPeak gives what is free back to the system, and makes the kernel forget the peak so far.
 func StartPeak() (Peak, error) {
 	debug.FreeOSMemory()
+	trim()
 	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
 		return Peak{}, fmt.Errorf("reset the peak of resident memory: %w", err)
 	}
