@@ -37,6 +37,35 @@ func (s *server) callAPI(method, path, body string, into any) {
 	}
 }
 
+// metrics are the server's counts, by their series.
+func (s *server) metrics() map[string]float64 {
+	s.t.Helper()
+	req, err := http.NewRequest(http.MethodGet, "http://"+s.api+"/metrics", nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+s.adminToken())
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		s.t.Fatalf("%s, %v: %s", res.Status, err, b)
+	}
+	counts := make(map[string]float64)
+	for line := range strings.Lines(string(b)) {
+		if i := strings.LastIndexByte(line, ' '); i > 0 && line[0] != '#' {
+			counts[line[:i]], err = strconv.ParseFloat(strings.TrimSpace(line[i:]), 64)
+			if err != nil {
+				s.t.Fatalf("%q: %v", line, err)
+			}
+		}
+	}
+	return counts
+}
+
 // replaceBody changes what a client sent, keeping its length.
 func replaceBody(r *http.Request, old, new string) {
 	b, _ := io.ReadAll(r.Body)

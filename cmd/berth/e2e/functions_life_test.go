@@ -59,6 +59,15 @@ func TestFunctionThatThrowsLoopsOrHangs(t *testing.T) {
 	if after := s.workerd(t); after == before {
 		t.Errorf("process %d was not replaced", after)
 	}
+	counts := s.metrics()
+	for series, least := range map[string]float64{
+		`berth_function_failures_total{why="thrown"}`: 1, `berth_function_failures_total{why="busy"}`: 4, `berth_function_failures_total{why="timeout"}`: 4,
+		"berth_function_restarts_total": 1, "berth_function_calls_total": 11, `berth_requests_total{class="5xx"}`: 10,
+	} {
+		if counts[series] < least {
+			t.Errorf("%s is %g, want %g or more", series, counts[series], least)
+		}
+	}
 }
 
 func TestFunctionsProcessKilled(t *testing.T) {

@@ -17,17 +17,23 @@ const profilePath = "/debug/pprof/"
 // maxProfileSeconds bounds how long a profile may be taken for one call.
 const maxProfileSeconds = 300
 
-// apiHandler is the API and, if the operator asked for it, profiles of this process beside it. They say what the server works on, down to
-// hosts and paths in its memory, and taking one costs time: only a server's administrator may have them.
+// apiHandler is the API, the server's counts, and, if the operator asked for it, profiles of this process beside them. Counts are of all accounts,
+// and profiles say what the server works on, down to hosts and paths in its memory: only a server's administrator may have them.
 func (r *running) apiHandler() http.Handler {
-	api := r.control.Handler()
-	if !r.Pprof {
-		return api
-	}
 	mux := http.NewServeMux()
-	mux.Handle("/", api)
-	mux.Handle("GET "+profilePath+"{name}", administrators(r.control.Authenticate, http.HandlerFunc(serveProfile)))
-	return mux
+	mux.Handle("GET "+metricsPath, administrators(r.control.Authenticate, metricsHandler(r.metrics)))
+	if r.Pprof {
+		mux.Handle("GET "+profilePath+"{name}", administrators(r.control.Authenticate, http.HandlerFunc(serveProfile)))
+	}
+	api := r.control.Handler()
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		// Whatever is not of this mux goes on as it came: a mux would lead paths with // elsewhere.
+		if _, pattern := mux.Handler(req); pattern != "" {
+			mux.ServeHTTP(w, req)
+			return
+		}
+		api.ServeHTTP(w, req)
+	})
 }
 
 // administrators lets only those through who administer the server.

@@ -12,10 +12,17 @@ import (
 	"berth/store/control"
 )
 
-// Profiles are for administrators, for no longer than the bound, and not there unless the operator said so.
-func TestProfiles(t *testing.T) {
+// served is a server whose parts are open, and two tokens for it.
+type served struct {
+	c             *checked
+	n             *node
+	admin, tenant string
+}
+
+func open(t *testing.T, data string) served {
+	t.Helper()
 	s := Defaults()
-	s.Data = t.TempDir()
+	s.Data = data
 	c, err := s.check()
 	if err != nil {
 		t.Fatal(err)
@@ -24,11 +31,11 @@ func TestProfiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if err := n.close(); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
 	if err := n.control.Bootstrap(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -44,17 +51,27 @@ func TestProfiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ask := func(pprof bool, path, token string) *httptest.ResponseRecorder {
-		c.Pprof = pprof
-		w := httptest.NewRecorder()
-		r := httptest.NewRequest(http.MethodGet, path, nil)
-		if token != "" {
-			r.Header.Set("Authorization", "Bearer "+token)
-		}
-		(&running{checked: c, node: n}).apiHandler().ServeHTTP(w, r)
-		return w
+	return served{&c, n, string(bytes.TrimSpace(admin)), other.Token}
+}
+
+func (s served) ask(method, path, token string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest(method, path, nil)
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	root := string(bytes.TrimSpace(admin))
+	(&running{checked: *s.c, node: s.n}).apiHandler().ServeHTTP(w, r)
+	return w
+}
+
+// Profiles are for administrators, for no longer than the bound, and not there unless the operator said so.
+func TestProfiles(t *testing.T) {
+	s := open(t, t.TempDir())
+	root := s.admin
+	ask := func(pprof bool, path, token string) *httptest.ResponseRecorder {
+		s.c.Pprof = pprof
+		return s.ask(http.MethodGet, path, token)
+	}
 	for _, tt := range []struct {
 		name, path, token string
 		on                bool
@@ -62,7 +79,7 @@ func TestProfiles(t *testing.T) {
 	}{
 		{"an administrator", profilePath + "heap?debug=1", root, true, http.StatusOK},
 		{"nobody", profilePath + "heap", "", true, http.StatusUnauthorized},
-		{"an account's administrator", profilePath + "heap", other.Token, true, http.StatusForbidden},
+		{"an account's administrator", profilePath + "heap", s.tenant, true, http.StatusForbidden},
 		{"a wrong token", profilePath + "heap", root + "x", true, http.StatusUnauthorized},
 		{"for too long", profilePath + "profile?seconds=301", root, true, http.StatusBadRequest},
 		{"the command line", profilePath + "cmdline", root, true, http.StatusNotFound},

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"path/filepath"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"berth/assets/blob"
 	"berth/assets/catalog"
 	"berth/assets/compress"
@@ -32,6 +34,7 @@ type node struct {
 	functions *functions.Runtime // nil: none run
 	edge      *edge.Server
 	encoder   *compress.Pool // nil: files are not encoded
+	metrics   *prometheus.Registry
 }
 
 // open opens the data directory and wires the parts over it. The end of ctx ends a start that a long log or a hung disk
@@ -67,7 +70,8 @@ func (n *node) wire(c *checked, log *slog.Logger, publicURL string) (err error) 
 	if n.migration, err = migration.New(migration.Deps{Store: n.data.Store, Hasher: hasher, Hashed: n.hashed, Log: log}, c.migrationOptions()); err != nil {
 		return fmt.Errorf("start the migration: %w", err)
 	}
-	if n.catalog, err = catalog.New(catalog.Deps{Store: n.data.Store, Blobs: n.blobs, Log: log}, catalog.Options{
+	n.metrics = n.newMetrics()
+	if n.catalog, err = catalog.New(catalog.Deps{Store: n.data.Store, Blobs: n.blobs, Log: log, Metrics: n.metrics}, catalog.Options{
 		SiteCache: c.SiteCache, ProjectCache: c.ProjectCache, TargetCache: c.TargetCache, Limits: c.Control.Rules,
 	}); err != nil {
 		return fmt.Errorf("start the catalog: %w", err)
