@@ -199,6 +199,7 @@ func TestMigrationForward(t *testing.T) {
 			m.s.berth("migrate", "rollout", "run", "--steps", "50,100", "--soak", "500ms", "--min-samples", "20", "--shadow", "100%",
 				"--max-p99-increase", "1000000%", "--why", "guarded")
 		}
+		m.wantCounts(phase)
 	}
 	m.finish()
 	m.deploy("docs", "main")
@@ -206,6 +207,21 @@ func TestMigrationForward(t *testing.T) {
 	wantIn(t, "the log", m.s.berth("migrate", "log"), "phase retired to legacy", "phase cutover to retired", "guarded ramp done")
 	wantIn(t, "diffs", m.s.berth("migrate", "diffs"), "No live request was answered differently", "No site that verify found")
 	m.s.berth("fsck")
+}
+
+// wantCounts looks for the migration among the server's counts.
+func (m *migrated) wantCounts(phase string) {
+	m.t.Helper()
+	counts := m.s.metrics()
+	least := map[string]float64{`berth_migration_phase{phase="` + phase + `"}`: 1, `berth_route_answers_total{side="legacy"}`: 1}
+	if phase == "ramp" {
+		least[`berth_route_answers_total{side="hashed"}`], least[`berth_migration_compared_total{class="agree"}`] = 1, 20
+	}
+	for series, n := range least {
+		if counts[series] < n {
+			m.t.Errorf("in phase %s %s is %g, want %g or more", phase, series, counts[series], n)
+		}
+	}
 }
 
 // TestMigrationReverts goes back from every phase under live traffic, changes what the tables say, and goes forward again: no record
