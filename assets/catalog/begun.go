@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"berth/assets"
 	"berth/assets/blob"
@@ -16,6 +17,9 @@ import (
 
 // partFrom is how large a listing is of which the first requests read what they need: some 2,000 files. Less is read as fast as opened.
 const partFrom = 256 << 10
+
+// headStart is what the first request gets of disk and processors before the whole is read.
+const headStart = 10 * time.Millisecond
 
 // begun is a deployment that answers before all of its listings were read. What it reads of them is not checked against the name of the blob,
 // no more than the bodies of files are; the whole is, some milliseconds later.
@@ -63,6 +67,7 @@ func (c *Catalog) begin(no store.DeploymentNo, d store.Deployment, v variantsRef
 	go func() {
 		defer c.whole.end()
 		defer b.close()
+		time.Sleep(headStart)
 		whole, err := c.complete(b, d, v.ref)
 		if err != nil { // now the part is not to be believed either, and the next request reads the whole, and says what is wrong
 			c.whole.distrust(no)

@@ -81,6 +81,32 @@ func TestAccessLog(t *testing.T) {
 	}
 }
 
+// What a request waits for its route and its site is in its time, whichever way it is answered.
+func TestAccessLogCountsTheSearch(t *testing.T) {
+	const slow = 30 * time.Millisecond
+	w := newWorld()
+	w.add("a.example", text("page"))
+	known := w.hosts["a.example"]
+	w.resolve = func(*router.Query) (router.Decision, error) {
+		time.Sleep(slow)
+		return known, nil
+	}
+	for name, opts := range map[string]Options{"short": {}, "plain": {PlainOnly: true}} {
+		log := new(logBuffer)
+		opts.AccessLog = log
+		c := start(t, w, opts).dial(t)
+		for range 3 { // the later ones are prepared, if they may be
+			c.send(get("a.example", "/")).mustRead()
+		}
+		eventually(t, "logged", func() bool { return strings.Count(log.String(), "\n") == 3 })
+		for i, m := range lines(t, log.String()) {
+			if d := time.Duration(m["duration_us"].(float64)) * time.Microsecond; d < slow {
+				t.Errorf("%s, request %d: %v, and its route alone takes %v", name, i, d, slow)
+			}
+		}
+	}
+}
+
 func TestAccessLogIsFlushedOnShutdown(t *testing.T) {
 	w := newWorld()
 	w.add("a.example", text("page"))

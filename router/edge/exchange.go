@@ -47,6 +47,7 @@ type exchange struct {
 
 // routing is what the router said of a request before fasthttp had it.
 type routing struct {
+	began time.Time // for the log; zero without one
 	done  bool
 	route router.Decision
 	err   error

@@ -52,7 +52,7 @@ func (c *conn) answerHere(fd uintptr, l *lane, raw []byte) bool {
 func (c *conn) answerPrepared(fd uintptr, l *lane, p *prepared, file *openFile, target []byte, client netip.Addr) {
 	s, now := c.srv, time.Now()
 	c.idleFrom(now)
-	r := s.noteGet(c, l, target, client, now)
+	r := s.noteGet(c, l, target, client)
 	if p.status == fasthttp.StatusNotFound {
 		s.stats.unknownHosts.Add(1)
 	}
@@ -93,9 +93,13 @@ func (s *Server) lookUp(c *conn, l *lane, target []byte) (p *prepared) {
 		return nil
 	}
 	path := originPath(target)
+	began := time.Time{}
+	if s.access != nil {
+		began = time.Now()
+	}
 	l.query = router.Query{Host: host, Path: view(path), Port: portOf(authority, l.head.scheme(c.trusted))}
 	route, err := s.resolver.Resolve(s.base, &l.query)
-	c.asked = routing{done: true, route: route, err: err}
+	c.asked = routing{began: began, done: true, route: route, err: err}
 	if err == router.ErrNoRoute {
 		return s.answers.unknown.Load()
 	}

@@ -52,12 +52,12 @@ func (r *record) text(s span) []byte { return r.buf[s.from:s.to] }
 func (r *record) reset() { *r = record{buf: r.buf[:0]} }
 
 // noteGet makes the record of a plain request that is answered without fasthttp.
-func (s *Server) noteGet(c *conn, l *lane, target []byte, client netip.Addr, now time.Time) *record {
+func (s *Server) noteGet(c *conn, l *lane, target []byte, client netip.Addr) *record {
 	if s.access == nil {
 		return nil
 	}
 	r := s.access.take()
-	r.start, r.client, r.route = now, client, c.asked.route
+	r.start, r.client, r.route = c.asked.began, client, c.asked.route
 	r.host = r.keep(bytesOf(string(l.query.Host)), len(l.query.Host))
 	r.method = r.keep(bytesOf(fasthttp.MethodGet), maxLogMethod)
 	r.target = r.keep(target, maxLogTarget)
@@ -73,7 +73,9 @@ func (s *Server) note(x *exchange, ctx *fasthttp.RequestCtx) {
 	}
 	h := &ctx.Request.Header
 	r := s.access.take()
-	r.start = time.Now()
+	if r.start = x.asked.began; r.start.IsZero() {
+		r.start = time.Now()
+	}
 	r.http10 = !h.IsHTTP11()
 	if len(h.RawHeaders()) > 0 { // else the head was refused, and fasthttp says "GET /"
 		r.method = r.keep(h.Method(), maxLogMethod)
