@@ -26,6 +26,9 @@ func (c Config) byHTTP(ctx context.Context, dir string, sites []site, k *Kind) e
 		return err
 	}
 	defer s.Stop()
+	if err := s.Filled(ctx); err != nil {
+		return err
+	}
 	conn, err := net.Dial("tcp", s.Addr)
 	if err != nil {
 		return err

@@ -131,6 +131,23 @@ func (s *asked) close() (err error) {
 	return errors.Join(err, s.data.Close())
 }
 
+// filled waits until the filter of host keys is in use: to fill it, all routes are read.
+func (s *asked) filled(ctx context.Context) error {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		m, err := s.data.Store.Metrics()
+		if err != nil || m.KeyFilterKeys > 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
 // bySteps asks for the first half of the sites.
 func (c Config) bySteps(ctx context.Context, sites []site, k *Kind) (err error) {
 	s, err := c.openServer()
@@ -138,6 +155,9 @@ func (c Config) bySteps(ctx context.Context, sites []site, k *Kind) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
+	if err := s.filled(ctx); err != nil {
+		return err
+	}
 	for _, name := range []string{stepRoute, stepRecords, stepRead, stepCompile, stepSettings, stepPlan, stepBody} {
 		k.Steps = append(k.Steps, Step{Name: name})
 	}

@@ -6,6 +6,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -83,6 +85,57 @@ func (s *Server) Stop() {
 func (s *Server) Token() (string, error) {
 	b, err := os.ReadFile(filepath.Join(s.Data, "admin.token"))
 	return strings.TrimSpace(string(b)), err
+}
+
+// Filled waits until the filter of host keys is in use: after its start a server reads all routes for it, beside its other work. There must
+// be some routes.
+func (s *Server) Filled(ctx context.Context) error {
+	token, err := s.Token()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		keys, err := s.metric(ctx, token, "berth_key_filter_keys")
+		if err != nil || keys > 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the filter of host keys: %w", ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+// metric reads one of the server's counts.
+func (s *Server) metric(ctx context.Context, token, series string) (float64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.API+"/metrics", nil)
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		return 0, fmt.Errorf("read the server's counts: %w", err)
+	}
+	if res.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("read the server's counts: %s", res.Status)
+	}
+	for line := range strings.Lines(string(b)) {
+		if value, ok := strings.CutPrefix(line, series+" "); ok {
+			return strconv.ParseFloat(strings.TrimSpace(value), 64)
+		}
+	}
+	return 0, fmt.Errorf("the server has no %s", series)
 }
 
 // Run runs a berth command against this server, and returns what it prints.

@@ -21,7 +21,6 @@ const (
 func main() { os.Exit(realMain()) }
 
 func realMain() int {
-	boundMalloc()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal asks for an orderly end; a second one, with nobody listening for it any more, kills.
 	context.AfterFunc(ctx, stop)

@@ -2,5 +2,5 @@
 
 package main
 
-// boundMalloc does nothing: without cgo the database's memory is Go's.
-func boundMalloc() bool { return true }
+// mallocIsBounded is true where there is nothing to bound: without cgo the database's memory is Go's.
+func mallocIsBounded() bool { return true }
