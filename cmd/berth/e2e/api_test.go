@@ -15,10 +15,10 @@ import (
 	"testing"
 )
 
-// callAPI speaks to the API as the server's admin and decodes the whole envelope.
-func (s *server) callAPI(method, path, body string, into any) {
+// askAPI speaks to the API as the server's admin.
+func (s *server) askAPI(method, path, body string) (status int, answer []byte) {
 	s.t.Helper()
-	req, err := http.NewRequest(method, "http://"+s.api+"/client/v4"+path, strings.NewReader(body))
+	req, err := http.NewRequest(method, "http://"+s.api+path, strings.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -32,6 +32,13 @@ func (s *server) callAPI(method, path, body string, into any) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	return res.StatusCode, b
+}
+
+// callAPI decodes the whole envelope of a call.
+func (s *server) callAPI(method, path, body string, into any) {
+	s.t.Helper()
+	_, b := s.askAPI(method, "/client/v4"+path, body)
 	if err := json.Unmarshal(b, into); err != nil {
 		s.t.Fatalf("%s %s: %v\n%s", method, path, err, b)
 	}
@@ -40,28 +47,21 @@ func (s *server) callAPI(method, path, body string, into any) {
 // metrics are the server's counts, by their series.
 func (s *server) metrics() map[string]float64 {
 	s.t.Helper()
-	req, err := http.NewRequest(http.MethodGet, "http://"+s.api+"/metrics", nil)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+s.adminToken())
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != http.StatusOK {
-		s.t.Fatalf("%s, %v: %s", res.Status, err, b)
+	status, b := s.askAPI(http.MethodGet, "/metrics", "")
+	if status != http.StatusOK {
+		s.t.Fatalf("%d: %s", status, b)
 	}
 	counts := make(map[string]float64)
 	for line := range strings.Lines(string(b)) {
-		if i := strings.LastIndexByte(line, ' '); i > 0 && line[0] != '#' {
-			counts[line[:i]], err = strconv.ParseFloat(strings.TrimSpace(line[i:]), 64)
-			if err != nil {
-				s.t.Fatalf("%q: %v", line, err)
-			}
+		i := strings.LastIndexByte(line, ' ')
+		if i < 0 || line[0] == '#' {
+			continue
 		}
+		n, err := strconv.ParseFloat(strings.TrimSpace(line[i:]), 64)
+		if err != nil {
+			s.t.Fatalf("%q: %v", line, err)
+		}
+		counts[line[:i]] = n
 	}
 	return counts
 }

@@ -152,7 +152,7 @@ func (s scrape) store(n *node) {
 func (s scrape) migration(n *node) {
 	st, err := n.migration.Status()
 	if err != nil {
-		return
+		return // the store cannot be read, which store_up says; what else is counted is wanted then most of all
 	}
 	s.gauge("migration_phase", "1 for the phase that the migration is in.", 1, "phase", string(st.Phase))
 	if t := st.Traffic; t != nil {
