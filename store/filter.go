@@ -34,7 +34,8 @@ const (
 // newKeyFilter makes an empty one for so many keys, or for as many as most bytes are good for.
 func newKeyFilter(keys, most int64) *keyFilter {
 	const block = int64(len(filterBlock{}) * 8)
-	want := (max(keys, filterMinKeys)*filterBitsPerKey/8 + block - 1) / block
+	keys = min(keys, most) // which is more than so many bytes are good for
+	want := (max(keys, filterMinKeys)*filterBitsPerKey + 8*block - 1) / (8 * block)
 	n := min(want, max(most/block, 1))
 	f := &keyFilter{room: n * block * 8 / filterBitsPerKey, capped: n < want}
 	if n*block >= filterMapped {

@@ -21,18 +21,20 @@ type filters struct {
 	live atomic.Pointer[keyFilter] // nil: none yet
 	want chan struct{}             // of one: another is to be filled
 
-	mu     sync.Mutex // guards what follows; held for no read of the disk
-	next   *keyFilter // being filled
-	gone   int64      // records deleted since live was begun: it has them still
-	paused int        // none may be filled or used: records come without the committer
+	mu       sync.Mutex // guards what follows; held for no read of the disk
+	next     *keyFilter // being filled
+	gone     int64      // records deleted since live was begun: it has them still
+	paused   int        // none may be filled or used: records come without the committer
+	expected int64      // keys that there will be, as somebody says who writes many; 0: nobody does
 }
 
 func newFilters() *filters { return &filters{want: make(chan struct{}, 1)} }
 
 const (
-	filterHeadroom = 4  // a new filter is for a fourth more keys than there are
-	routeBytes     = 28 // that a route record takes on disk, about
-	filterStep     = 8192
+	filterHeadroom   = 4  // a new filter is for a fourth more keys than there are
+	expectedHeadroom = 16 // and for a sixteenth more than are expected: others write too
+	routeBytes       = 28 // that a route record takes on disk, about
+	filterStep       = 8192
 )
 
 // committed adds the keys that a group set and makes the group readable.
@@ -67,6 +69,26 @@ func (f *filters) ask() {
 	}
 }
 
+// ExpectRoutes says that there will be about n records of hosts and wildcards in all. Whoever is about to write many says so
+// beforehand: the filter of host keys has its size from the start then, where it would have been filled anew, from all records, each
+// time that there were a fourth more of them. Options.KeyFilterBytes bounds it all the same. It holds until it is said again; 0 or less
+// takes it back, and leaves the filter as it is.
+func (s *Store) ExpectRoutes(n int64) {
+	f := s.filters
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n = min(n, s.opts.KeyFilterBytes) // which are good for fewer keys
+	f.expected = n + n/expectedHeadroom
+	if live := f.live.Load(); live != nil && f.tooSmall(live) {
+		f.ask()
+	}
+}
+
+// tooSmall reports whether another filter would serve the keys that are there and those that are expected better.
+func (f *filters) tooSmall(x *keyFilter) bool {
+	return !x.capped && (x.full() || x.room < f.expected)
+}
+
 // beginFilter makes a filter that commits from here on go into, too, and returns the view that has all that came before.
 func (s *Store) beginFilter(keys int64) (*keyFilter, *view, error) {
 	f := s.filters
@@ -79,7 +101,7 @@ func (s *Store) beginFilter(keys int64) (*keyFilter, *view, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	f.next = newKeyFilter(keys, s.opts.KeyFilterBytes)
+	f.next = newKeyFilter(max(keys, f.expected), s.opts.KeyFilterBytes)
 	return f.next, v, nil
 }
 
@@ -100,8 +122,8 @@ func (f *filters) endFilter(x *keyFilter, complete bool) {
 	case <-f.want: // what it was asked for is done
 	default:
 	}
-	if x.full() && !x.capped {
-		f.ask() // there were more keys than it was made for
+	if f.tooSmall(x) {
+		f.ask() // there were more keys than it was made for, or more are expected by now
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -135,6 +136,51 @@ func TestFilterIsFilledFromTheRecords(t *testing.T) {
 		waitFor(t, func() bool { return s.filters.live.Load().n.Load() < 2*n })
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
+		}
+	})
+}
+
+// A filter that was made for what is expected is never filled anew before that has come, and one of a start that came first is.
+func TestFilterForWhatIsExpected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 40_000
+		s := openMem(t, vfs.NewMem(), Options{})
+		fill(t, s, n/4)
+		s.ExpectRoutes(n)
+		waitFor(t, func() bool { f := s.filters.live.Load(); return f != nil && f.room >= n })
+		made := s.filters.live.Load()
+		fill(t, s, n)
+		synctest.Wait()
+		if s.filters.live.Load() != made || made.full() {
+			t.Errorf("%d keys, room for %d, the same filter: %v", made.n.Load(), made.room, s.filters.live.Load() == made)
+		}
+		for i := range n {
+			if !s.MayHaveRoute(testKey(i)) {
+				t.Fatalf("key %d is missing", i)
+			}
+		}
+		// Nobody expects anything any more, and it grows as before.
+		s.ExpectRoutes(0)
+		if synctest.Wait(); s.filters.live.Load() != made {
+			t.Error("it is filled anew for nothing")
+		}
+		fill(t, s, 2*n)
+		waitFor(t, func() bool { return s.filters.live.Load().room >= 2*n })
+		if got := s.filters.live.Load().room; got > 3*n {
+			t.Errorf("room for %d of %d keys", got, 2*n)
+		}
+	})
+}
+
+func TestExpectationsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openMem(t, vfs.NewMem(), Options{KeyFilterBytes: 64 << 10})
+		for _, n := range []int64{1 << 62, math.MaxInt64} {
+			s.ExpectRoutes(n)
+			waitFor(t, func() bool { f := s.filters.live.Load(); return f != nil && f.capped })
+			if f := s.filters.live.Load(); f.bytes() != 64<<10 {
+				t.Errorf("expected %d: %d bytes", n, f.bytes())
+			}
 		}
 	})
 }

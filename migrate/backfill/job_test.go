@@ -62,6 +62,24 @@ func (j *Job) does(t testing.TB, a Activity) func() bool {
 	return func() bool { return status(t, j).Activity == a }
 }
 
+// The store is told how many records there will be before they come: its filter has room for all of them after the first piece.
+func TestStoreKnowsWhatComes(t *testing.T) {
+	const entries, perKey = 20 * dualwrite.MaxFilters, 1.5 // bytes of a filter
+	w := plain(t, vfs.NewMem(), entries, migrate.Backfill)
+	j := newJob(t, w, Deps{}, Options{Rate: 1})
+	running(t, j)
+	await(t, w.Store, "a filter of that size", func() bool {
+		m, err := w.Store.Metrics()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.KeyFilterKeys > 0 && m.KeyFilterBytes >= entries*perKey
+	})
+	if st := status(t, j); st.Done > 2*dualwrite.MaxFilters {
+		t.Errorf("that took %d of %d entries", st.Done, st.Total)
+	}
+}
+
 func TestRate(t *testing.T) {
 	const entries, rate = 40 * dualwrite.MaxFilters, 1000
 	w := plain(t, vfs.NewMem(), entries, migrate.Backfill)

@@ -68,6 +68,9 @@ func (j *Job) pass(ctx context.Context, s situation) error {
 		_, err := j.insist(ctx, w, settle{})
 		return err
 	}
+	// Few lines are more than one host or none: about so many records there will be, those of earlier epochs under the same hosts.
+	j.deps.Store.ExpectRoutes(s.point.Total)
+	defer j.deps.Store.ExpectRoutes(0)
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()

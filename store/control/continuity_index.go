@@ -185,8 +185,7 @@ func (s *Service) readRedirects(ref store.FileRef) (*rules.Redirects, error) {
 	if err != nil {
 		return nil, err
 	}
-	compiled, _ := rules.ParseRedirects(string(text), s.opts.Rules)
-	return compiled, nil
+	return rules.CompileRedirects(text, s.opts.Rules), nil
 }
 
 func (s *Service) readListing(ref store.FileRef) (*manifest.Manifest, error) {
