@@ -2,6 +2,7 @@ package assets
 
 import (
 	"fmt"
+	"sync"
 	"unsafe"
 
 	"berth/assets/hints"
@@ -31,6 +32,7 @@ type Input struct {
 	Redirects []byte        // the file _redirects; empty: none
 	Hints     []byte        // encoded links of pages (package hints); empty: none
 	Variants  []byte        // encoded content codings of files (package variants); empty: none
+	Rules     *Rules        // not nil: instead of Headers and Redirects
 	Limits    rules.Options // of the rule files
 }
 
@@ -58,13 +60,32 @@ func (s *Site) hold(files *manifest.Manifest) {
 	}
 }
 
+// compileRules takes those of in.Rules, or compiles them.
 func (s *Site) compileRules(in Input) {
-	if len(in.Redirects) > 0 {
-		s.redirects, _ = rules.ParseRedirects(string(in.Redirects), in.Limits)
+	if in.Rules == nil {
+		in.Rules = CompileRules(in.Headers, in.Redirects, in.Limits)
 	}
-	if len(in.Headers) > 0 {
-		s.headers, _ = rules.ParseHeaders(string(in.Headers), in.Limits)
+	s.redirects, s.headers = in.Rules.redirects, in.Rules.headers
+}
+
+// Rules are a site's compiled rule files: immutable, safe for concurrent use.
+type Rules struct {
+	redirects *rules.Redirects
+	headers   *rules.Headers
+}
+
+// CompileRules makes what Compile makes of the two files, for those who have them before they have the listings.
+func CompileRules(headers, redirects []byte, limits rules.Options) *Rules {
+	r := new(Rules)
+	var other sync.WaitGroup
+	if len(headers) > 0 {
+		other.Go(func() { r.headers = rules.CompileHeaders(headers, limits) })
 	}
+	if len(redirects) > 0 {
+		r.redirects = rules.CompileRedirects(redirects, limits)
+	}
+	other.Wait()
+	return r
 }
 
 func (s *Site) openListings(in Input) (err error) {

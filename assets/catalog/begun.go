@@ -94,7 +94,10 @@ func (c *Catalog) openBegun(b *begun, d store.Deployment, coded store.FileRef) e
 		parts = append(parts, part{name: "encoded forms", ref: coded, into: &b.few})
 	}
 	var small sync.WaitGroup
-	small.Go(func() { c.readParts(parts) })
+	small.Go(func() {
+		c.readParts(parts)
+		in.Rules = assets.CompileRules(in.Headers, in.Redirects, in.Limits) // while the disk looks for what is large
+	})
 	files, forms, err := c.openLarge(b, d.Manifest, coded)
 	small.Wait()
 	for _, p := range parts {

@@ -195,11 +195,11 @@ func BenchmarkApplyHostile(b *testing.B) {
 }
 
 func BenchmarkCompile(b *testing.B) {
-	redirects, headers := redirectsFile(2100), headersFile(100)
+	redirects, headers := []byte(redirectsFile(2100)), []byte(headersFile(100))
 	b.ReportAllocs()
 	for b.Loop() {
-		ParseRedirects(redirects, Options{})
-		ParseHeaders(headers, Options{})
+		CompileRedirects(redirects, Options{})
+		CompileHeaders(headers, Options{})
 	}
 }
 

@@ -18,8 +18,9 @@ type destination struct {
 	kind     destKind
 	constant bool // no placeholder anywhere
 
-	path template  // begins with "/"
-	rest *destRest // nil: nothing
+	fixed string    // the path, if it has no placeholder; begins with "/", as path does
+	path  template  // nil: fixed
+	rest  *destRest // nil: nothing
 }
 
 // destRest is what most destinations do not have.
@@ -50,7 +51,7 @@ func parseTo(token string) (to string, kind destKind, ok bool) {
 	if rest := strings.TrimLeft(token, "/"); len(token)-len(rest) >= 2 {
 		host, after := cutAuthority(rest)
 		if DotSegment([]byte(host)) > 0 { // "//../x", which the original resolves: no host has that name
-			return "/" + strings.TrimLeft(normalReference("/"+rest), "/"), local, true
+			return rooted(normalReference("/" + rest)), local, true
 		}
 		if after = normalReference(after); len(rest) == len(host) || rest[len(host)] == '?' || rest[len(host)] == '#' {
 			after = after[1:] // the slash comes when the destination is resolved
@@ -60,11 +61,15 @@ func parseTo(token string) (to string, kind destKind, ok bool) {
 	if !strings.HasPrefix(token, "/") {
 		return "", local, false
 	}
-	to = normalReference(token)
-	if strings.HasPrefix(to, "//") { // made by a dot segment, as in "/.//x"
-		to = "/" + strings.TrimLeft(to, "/")
+	return rooted(normalReference(token)), local, true // a dot segment makes several slashes, as in "/.//x"
+}
+
+// rooted is path with one slash in front of it.
+func rooted(path string) string {
+	if strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "//") {
+		return path
 	}
-	return to, local, true
+	return "/" + strings.TrimLeft(path, "/")
 }
 
 func normalRemote(scheme, rest string) (string, bool) {
@@ -117,12 +122,17 @@ func newDestination(to string, kind destKind, names []string) (d destination, ok
 		path = string(resolveDots([]byte(strings.ReplaceAll(path, `\`, "/"))))
 	}
 	if kind == local {
-		path = "/" + strings.TrimLeft(path, "/")
+		path = rooted(path)
 	}
-	d.path = newTemplate(path, names)
+	d.fixed = path
+	if len(names) > 0 && strings.IndexByte(path, ':') >= 0 {
+		if t := newTemplate(path, names); !t.constant() {
+			d.fixed, d.path = "", t
+		}
+	}
 	more.query = newTemplate(escaped(query, inSpecialQuery), names)
 	more.fragment = newTemplate(fragment, names)
-	d.constant = more.host == nil && d.path.constant() && more.query.constant() && more.fragment.constant()
+	d.constant = more.host == nil && d.path == nil && more.query.constant() && more.fragment.constant()
 	if kind != local || more.query != nil || more.fragment != nil {
 		kept := more // more itself stays off the heap
 		d.rest = &kept
@@ -162,7 +172,7 @@ func (d *destination) anyHost() bool {
 }
 
 func (d *destination) weight() int64 {
-	w := d.path.weight()
+	w := int64(unsafe.Sizeof(*d)) + d.path.weight() // fixed is nearly always a part of what the rule was written as
 	if r := d.rest; r != nil {
 		w += int64(unsafe.Sizeof(*r)) + int64(len(r.at.user)+len(r.at.host)+len(r.at.port)) + r.host.weight() + r.query.weight() + r.fragment.weight()
 	}

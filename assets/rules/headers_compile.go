@@ -13,7 +13,9 @@ func (p *headerParser) compile() *Headers {
 	var hosts []pattern
 	var everywhere []int32
 	var ofHost [][]int32
-	for _, b := range p.effective() {
+	blocks := p.effective()
+	h.blocks, h.paths = make([]headerBlock, 0, len(blocks)), make([]pattern, 0, len(blocks))
+	for _, b := range blocks {
 		id := int32(len(h.blocks))
 		h.blocks = append(h.blocks, newHeaderBlock(b, h, nameIDs))
 		h.paths = append(h.paths, compile(b.pathEls, '/'))
@@ -43,7 +45,7 @@ func (p *headerParser) compile() *Headers {
 // effective lists the blocks that count: of several for the same path the last one, in the place of the first.
 func (p *headerParser) effective() []parsedBlock {
 	place := map[string]int{}
-	var blocks []parsedBlock
+	blocks := make([]parsedBlock, 0, len(p.rules))
 	for _, b := range p.rules {
 		if b.dead {
 			continue

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // ParseHeaders parses and compiles a _headers file. Lines that are wrong are reported and left out; the others count.
@@ -13,8 +14,14 @@ func ParseHeaders(text string, o Options) (*Headers, Report) {
 	return p.compile(), p.report.Report
 }
 
+// CompileHeaders is to ParseHeaders what CompileRedirects is to ParseRedirects.
+func CompileHeaders(file []byte, o Options) *Headers {
+	return parseHeaders(unsafe.String(unsafe.SliceData(file), len(file)), o.withDefaults()).compile()
+}
+
 func parseHeaders(text string, o Options) *headerParser {
 	p := &headerParser{Options: o, report: reporter{file: HeadersFile, limit: o.MaxProblems}}
+	p.rules = make([]parsedBlock, 0, min(o.MaxHeaderRules, strings.Count(text, "\n/")+1)) // those for a host apart
 	for n, line := range lines(text) {
 		if !p.line(n, line) {
 			p.report.add(n, RuleLimit, line, "only %d rules are allowed; this and the %d lines below are ignored: join rules with *, or ask the operator to raise --max-header-rules",

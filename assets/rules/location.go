@@ -5,6 +5,7 @@ import "strings"
 // answer is a destination being resolved against a request.
 type answer struct {
 	dest     *destination
+	fixed    string // what dest.fixed is for
 	req      *Request
 	captures captures
 	out      []byte
@@ -80,7 +81,7 @@ func (a *answer) authority() (at authority, path string, ok bool) {
 		}
 		a.out = append(a.out, text...)
 	}
-	if path == "" && a.dest.path == nil {
+	if path == "" && a.dest.path == nil && a.fixed == "" {
 		path = "/"
 	}
 	at, ok = parseAuthority(string(a.out[mark:]))
@@ -101,6 +102,11 @@ func (a *answer) remote(scheme string, at authority, path string) bool {
 // pathFrom appends the destination's path to what is out[begin:]. A path of this site must not begin with two slashes:
 // for a client that would be another host.
 func (a *answer) pathFrom(begin int, ofSite bool) bool {
+	if fixed := a.fixed; len(fixed) > a.room() {
+		return false
+	} else if fixed != "" {
+		a.out = append(a.out, fixed...)
+	}
 	var ok bool
 	if a.out, ok = a.dest.path.expand(a.out, &a.captures, inPath, a.room()); !ok {
 		return false

@@ -222,6 +222,9 @@ func checkLocation(t *testing.T, r *Redirects, n int, scheme, location string) {
 		}
 	}
 	dest := r.rules[n].dest
+	if dest == nil {
+		dest = &onSite
+	}
 	if dest.more().host != nil || rule.Status == 200 {
 		return
 	}

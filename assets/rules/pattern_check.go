@@ -6,6 +6,9 @@ import "fmt"
 // the matcher promises to be fast for.
 func checkPattern(r *reporter, line int, text string, els []element) bool {
 	names := captureNames(els)
+	if len(names) == 0 {
+		return true
+	}
 	if len(names) > maxCaptures {
 		r.add(line, TooComplex, text, "the rule has %d placeholders: use at most %d", len(names), maxCaptures)
 		return false

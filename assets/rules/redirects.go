@@ -5,16 +5,22 @@ import "unsafe"
 // Redirects is a compiled _redirects: immutable, safe for concurrent use.
 type Redirects struct {
 	rules   []redirect
-	static  map[string]int32 // rules above the first dynamic one, by path
-	dynamic index            // all others, in order
-	order   []int32          // the numbers of those
+	static  table   // rules above the first dynamic one: the first of all
+	dynamic index   // all others, in order
+	order   []int32 // the numbers of those
 }
 
+// redirect is small: a site may have thousands, and the first request waits until all are in memory that is new to the process.
 type redirect struct {
-	Redirect
-	dest   destination
-	source int32 // in dynamic.patterns; not used for those in the table
+	from, to string
+	dest     *destination // nil: to is a path of the site, with nothing to be replaced
+	line     int32
+	source   int32 // in dynamic.patterns; not used for those in the table
+	status   int16
 }
+
+// onSite is what dest is without.
+var onSite = destination{kind: local, constant: true}
 
 // Redirect is one rule.
 type Redirect struct {
@@ -33,14 +39,17 @@ func (r *Redirects) Len() int {
 }
 
 // Rule returns the n-th rule of those that the parser accepted, in the order of the file.
-func (r *Redirects) Rule(n int) Redirect { return r.rules[n].Redirect }
+func (r *Redirects) Rule(n int) Redirect {
+	rule := &r.rules[n]
+	return Redirect{Line: int(rule.line), From: rule.from, To: rule.to, Status: int(rule.status)}
+}
 
 // Statics is how many rules are in the table that goes before all others.
 func (r *Redirects) Statics() int {
 	if r == nil {
 		return 0
 	}
-	return len(r.static)
+	return r.static.n
 }
 
 // Find returns the number of the rule that decides about a path: encoded, as a URL parser leaves it, without query.
@@ -49,7 +58,7 @@ func (r *Redirects) Find(path string) (n int, ok bool) {
 	if r == nil {
 		return 0, false
 	}
-	if n, ok := r.static[path]; ok {
+	if n, ok := r.static.find(r.rules, path); ok {
 		return int(n), true
 	}
 	id, ok := r.dynamic.first(path)
@@ -79,14 +88,17 @@ type Request struct {
 // something longer than 64 KiB. The request then goes on as if no rule had matched.
 func (r *Redirects) Answer(dst []byte, n int, req *Request) (out []byte, ok bool) {
 	rule := &r.rules[n]
-	a := answer{dest: &rule.dest, req: req, out: dst, start: len(dst)}
-	if !rule.dest.constant {
+	a := answer{dest: &onSite, fixed: rule.to, req: req, out: dst, start: len(dst)}
+	if rule.dest != nil {
+		a.dest, a.fixed = rule.dest, rule.dest.fixed
+	}
+	if !a.dest.constant {
 		source := &r.dynamic.patterns[rule.source]
 		if a.captures.path = req.Path; !source.match(req.Path, a.captures.spans[:len(source.names)]) {
 			return dst, false
 		}
 	}
-	if rule.Status == 200 {
+	if rule.status == 200 {
 		ok = a.rewrite()
 	} else {
 		ok = a.location()
@@ -102,10 +114,13 @@ func (r *Redirects) Weight() int64 {
 	if r == nil {
 		return 0
 	}
-	w := int64(unsafe.Sizeof(*r)) + r.dynamic.weight() + 48*int64(len(r.static)) + 4*int64(len(r.order))
+	w := int64(unsafe.Sizeof(*r)) + r.dynamic.weight() + int64(unsafe.Sizeof(slot{}))*int64(len(r.static.slots)) + 4*int64(len(r.order))
 	for i := range r.rules {
 		rule := &r.rules[i]
-		w += int64(unsafe.Sizeof(*rule)) + int64(len(rule.From)+len(rule.To)) + rule.dest.weight()
+		w += int64(unsafe.Sizeof(*rule)) + int64(len(rule.from)+len(rule.to))
+		if rule.dest != nil {
+			w += rule.dest.weight()
+		}
 	}
 	return w
 }

@@ -1,24 +1,36 @@
 package rules
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // ParseRedirects parses and compiles a _redirects file. Lines that are wrong are reported and left out; the others
 // count. It never fails.
 func ParseRedirects(text string, o Options) (*Redirects, Report) {
-	o = o.withDefaults()
-	room := countRules(text)
+	p := parseRedirects(text, o.withDefaults())
+	p.warnOfLoops()
+	return p.out, p.report.Report
+}
+
+// CompileRedirects is ParseRedirects for those who have no use for the report: it does not look for what only that tells. Nothing of what
+// it returns is a part of file, which must not change meanwhile.
+func CompileRedirects(file []byte, o Options) *Redirects {
+	return parseRedirects(unsafe.String(unsafe.SliceData(file), len(file)), o.withDefaults()).out
+}
+
+func parseRedirects(text string, o Options) *redirectParser {
+	// Somebody waits for the first page of the site: what grows line by line takes three times the memory, most of it new to the process.
+	room := strings.Count(text, "\n") + 1
 	if limit := o.MaxRedirectsStatic + o.MaxRedirectsDynamic; limit >= 0 { // or it is as good as none
 		room = min(room, limit)
 	}
-	p := redirectParser{
+	p := &redirectParser{
 		Options:  o,
 		report:   reporter{file: RedirectsFile, limit: o.MaxProblems},
-		out:      &Redirects{rules: make([]redirect, 0, room), static: make(map[string]int32, room)},
+		out:      &Redirects{rules: make([]redirect, 0, room), static: newTable(room)},
 		accepted: map[string]int{},
 	}
 	for n, line := range lines(text) {
@@ -29,37 +41,47 @@ func ParseRedirects(text string, o Options) (*Redirects, Report) {
 		}
 	}
 	p.out.dynamic = newIndex('/', p.sources, numbers(len(p.sources)))
-	p.warnOfLoops()
 	p.out.fit(room)
-	return p.out, p.report.Report
+	return p
 }
 
-// fit gives back the room of rules that turned out to be none.
+// fit gives back the room of rules that turned out to be none, and the text of the file.
 func (r *Redirects) fit(room int) {
 	if len(r.rules) < room/2 {
 		r.rules = slices.Clone(r.rules)
-	}
-	if len(r.static) < room/2 {
-		static := make(map[string]int32, len(r.static))
-		maps.Copy(static, r.static)
+		static := newTable(r.static.n)
+		for n := range int32(r.static.n) {
+			static.add(r.rules, n)
+		}
 		r.static = static
 	}
-}
-
-// countRules is how many lines may be rules. Somebody waits for the first page of the site: what grows line by line takes three times the
-// memory, most of it new to the process.
-func countRules(text string) (n int) {
-	for range lines(text) {
-		n++
+	borrowed := r.rules[:r.static.n] // all others have words of their own
+	size := 0
+	for i := range borrowed {
+		size += len(borrowed[i].from)
+		if borrowed[i].dest == nil {
+			size += len(borrowed[i].to)
+		}
 	}
-	return n
+	var words strings.Builder
+	words.Grow(size)
+	keep := func(s string) string {
+		words.WriteString(s)
+		return words.String()[words.Len()-len(s):]
+	}
+	for i := range borrowed {
+		rule := &borrowed[i]
+		if rule.from = keep(rule.from); rule.dest == nil {
+			rule.to = keep(rule.to)
+		}
+	}
 }
 
 type redirectParser struct {
 	Options
 	report   reporter
 	out      *Redirects
-	accepted map[string]int // line of each source that got as far as to be compared and is not in out.static
+	accepted map[string]int // line of each source that got as far as to be compared and is not in out.static; its keys may be parts of the file
 	words    [3]string      // of the line
 	els      []element      // of its source
 
@@ -75,15 +97,18 @@ func (p *redirectParser) line(n int, line string) (more bool) {
 		p.report.add(n, LineTooLong, line, "the line is longer than %d characters, comment included: shorten it", p.MaxRedirectLine)
 		return true
 	}
-	rule := redirect{Redirect: Redirect{Line: n, Status: 302}}
+	rule := redirect{line: int32(n), status: 302}
 	tokens, ok := p.tokens(n, line)
 	if !ok {
 		return true
 	}
-	if rule.From, ok = p.source(n, tokens[0]); !ok {
+	if rule.from, ok = p.source(n, tokens[0]); !ok {
 		return true
 	}
-	p.els = appendScanned(p.els[:0], rule.From, '/')
+	if p.dynamicLine || strings.ContainsAny(rule.from, "*:") {
+		rule.from = strings.Clone(rule.from) // of which els are parts
+	}
+	p.els = appendScanned(p.els[:0], rule.from, '/')
 	els := p.els
 	dynamic := len(captureNames(els)) > 0
 	if p.dynamicLine = p.dynamicLine || dynamic; p.dynamicLine {
@@ -99,14 +124,47 @@ func (p *redirectParser) line(n int, line string) (more bool) {
 	}
 	p.dynamicRule = p.dynamicRule || dynamic
 	if !checkPattern(&p.report, n, tokens[0], els) {
+		p.accepted[rule.from] = n
 		return true
 	}
 	p.keep(rule, els)
 	return true
 }
 
+// plain does what tokens does for a line of two or three words of nothing but visible ASCII, without a comment: nearly all are.
+func (p *redirectParser) plain(line string) ([]string, bool) {
+	words, start := 0, -1
+	for i := range len(line) {
+		switch c := line[i]; {
+		case c > '#' && c < 0x7f, c == '!', c == '"':
+			if start < 0 {
+				start = i
+			}
+		case c == ' ' || c == '\t':
+			if start < 0 {
+				continue
+			}
+			if words == len(p.words) {
+				return nil, false
+			}
+			p.words[words] = line[start:i]
+			words, start = words+1, -1
+		default:
+			return nil, false
+		}
+	}
+	if start >= 0 && words < len(p.words) {
+		p.words[words] = line[start:]
+		words, start = words+1, -1
+	}
+	return p.words[:words], start < 0 && words >= 2
+}
+
 // tokens cuts a line into source, destination and perhaps status.
 func (p *redirectParser) tokens(n int, line string) ([]string, bool) {
+	if words, ok := p.plain(line); ok {
+		return words, true
+	}
 	line = cutComment(line)
 	words := 0
 	for w := range strings.FieldsFuncSeq(line, isSpace) {
@@ -141,43 +199,48 @@ func (p *redirectParser) source(n int, token string) (string, bool) {
 	if strings.Contains(from, `\`) {
 		p.report.warn(n, NeverMatches, token, `a path never has a \ in it, a browser makes it a /: write /`)
 	}
-	return strings.Clone(from), true
+	return from, true
 }
 
 // destination fills in what rule leads to. The order of the checks is the original's: it decides which problem a line
 // is told of, and whether a later line for the same source is a duplicate.
 func (p *redirectParser) destination(rule *redirect, tokens []string, names []string) bool {
-	n, token := rule.Line, tokens[1]
+	n, token := int(rule.line), tokens[1]
 	to, kind, ok := parseTo(token)
 	if !ok {
 		p.badURL(n, token)
 		return false
 	}
-	rule.To = strings.Clone(to)
 	if len(tokens) == 3 {
-		if rule.Status, ok = parseStatus(tokens[2]); !ok {
+		if rule.status, ok = parseStatus(tokens[2]); !ok {
 			p.report.add(n, BadStatus, tokens[2], "not a status: write 301, 302, 303, 307 or 308, or 200 to serve the destination without redirecting")
 			return false
 		}
 	}
-	if kind != secure && leadsToIndex(rule.From, to) {
-		p.report.add(n, Loop, rule.From+" "+to, "this would never end, as index pages are themselves redirected to their directory: remove the rule (a site without a 404.html serves /index.html for every path), or name another page")
+	if kind != secure && leadsToIndex(rule.from, to) {
+		p.report.add(n, Loop, rule.from+" "+to, "this would never end, as index pages are themselves redirected to their directory: remove the rule (a site without a 404.html serves /index.html for every path), or name another page")
 		return false
 	}
-	if first, again := p.first(rule.From); again {
-		p.report.add(n, Duplicate, rule.From, "line %d has this source already and wins: remove one of them (the query of a source is ignored)", first)
+	if first, again := p.first(rule.from); again {
+		p.report.add(n, Duplicate, rule.from, "line %d has this source already and wins: remove one of them (the query of a source is ignored)", first)
 		return false
 	}
-	p.accepted[rule.From] = n
-	if rule.Status == 200 && kind == secure {
+	if rule.status == 200 && kind == secure {
+		p.accepted[rule.from] = n
 		p.report.add(n, ProxyAbsolute, token, "status 200 serves a path of this site and does not proxy: write a path, or redirect with 302")
 		return false
 	}
-	if rule.dest, ok = newDestination(rule.To, kind, names); !ok {
+	if rule.to = to; kind == local && !p.dynamicLine && !strings.ContainsAny(to, `?#\`) {
+		return true // it is what newDestination would make of it
+	}
+	rule.to = strings.Clone(to) // of which the destination has parts
+	dest, ok := newDestination(rule.to, kind, names)
+	if !ok {
+		p.accepted[rule.from] = n
 		p.badURL(n, token)
 		return false
 	}
-	if rule.Status != 200 && rule.dest.anyHost() {
+	if rule.dest = &dest; rule.status != 200 && dest.anyHost() {
 		p.report.warn(n, OpenRedirect, token, "whoever makes the link chooses the host this leads to: write the end of the host's name, such as :name.example.com")
 	}
 	return true
@@ -185,8 +248,8 @@ func (p *redirectParser) destination(rule *redirect, tokens []string, names []st
 
 // first is the line that has a source already.
 func (p *redirectParser) first(from string) (line int, ok bool) {
-	if id, ok := p.out.static[from]; ok {
-		return p.out.rules[id].Line, true
+	if id, ok := p.out.static.find(p.out.rules, from); ok {
+		return int(p.out.rules[id].line), true
 	}
 	line, ok = p.accepted[from]
 	return line, ok
@@ -197,7 +260,7 @@ func (p *redirectParser) badURL(line int, token string) {
 }
 
 // parseStatus knows the statuses in their one spelling: the original takes whatever JavaScript takes for such a number.
-func parseStatus(token string) (int, bool) {
+func parseStatus(token string) (int16, bool) {
 	switch token {
 	case "200":
 		return 200, true
@@ -229,15 +292,15 @@ func leadsToIndex(from, to string) bool {
 
 func (p *redirectParser) keep(rule redirect, els []element) {
 	id := int32(len(p.out.rules))
+	rule.source = int32(len(p.sources))
+	p.out.rules = append(p.out.rules, rule)
 	if p.dynamicRule {
-		rule.source = int32(len(p.sources))
+		p.accepted[rule.from] = int(rule.line)
 		p.sources = append(p.sources, compile(slices.Clone(els), '/'))
 		p.out.order = append(p.out.order, id)
 	} else {
-		p.out.static[rule.From] = id
-		delete(p.accepted, rule.From)
+		p.out.static.add(p.out.rules, id)
 	}
-	p.out.rules = append(p.out.rules, rule)
 }
 
 // warnOfLoops finds redirects that lead to each other for ever. Only rules without placeholders in the destination are
@@ -253,7 +316,7 @@ func (p *redirectParser) warnOfLoops() {
 			n, ok = p.next(n)
 		}
 		if ok && state[n] == trail {
-			rule := &p.out.rules[n].Redirect
+			rule := p.out.Rule(n)
 			p.report.warn(rule.Line, RedirectLoop, rule.From+" "+rule.To, "following this redirect leads back to it: change the destination, or remove one of the rules on the way")
 		}
 		for n, ok = i, true; ok && state[n] == trail; n, ok = p.next(n) {
@@ -265,8 +328,12 @@ func (p *redirectParser) warnOfLoops() {
 // next is the rule that answers where rule n leads.
 func (p *redirectParser) next(n int) (int, bool) {
 	rule := &p.out.rules[n]
-	if rule.Status == 200 || rule.dest.kind != local || !rule.dest.constant {
-		return 0, false
+	switch dest := rule.dest; {
+	case rule.status == 200:
+	case dest == nil:
+		return p.out.Find(rule.to)
+	case dest.kind == local && dest.constant:
+		return p.out.Find(dest.fixed)
 	}
-	return p.out.Find(rule.dest.path[0].text)
+	return 0, false
 }

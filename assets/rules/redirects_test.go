@@ -211,6 +211,53 @@ func TestWeight(t *testing.T) {
 	}
 }
 
+// What was compiled keeps no part of the bytes that it was compiled from.
+func TestCompiledIsItsOwn(t *testing.T) {
+	redirects := []byte(redirectsFile(210) + "/q /r?a=b#c 301\n/s https://x.example:81/y\n/u /v\\w\n")
+	headers := []byte(headersFile(20) + "https://:sub.example.com/x/*\n  X-Host: :sub\n")
+	want, _ := ParseRedirects(string(redirects), Options{})
+	wantHeaders, _ := ParseHeaders(string(headers), Options{})
+	got, gotHeaders := CompileRedirects(redirects, Options{}), CompileHeaders(headers, Options{})
+	for _, file := range [][]byte{redirects, headers} {
+		for i := range file {
+			file[i] = '!'
+		}
+	}
+	if got.Len() != want.Len() || gotHeaders.Len() != wantHeaders.Len() || got.Len() < 213 {
+		t.Fatalf("%d and %d rules, want %d and %d", got.Len(), gotHeaders.Len(), want.Len(), wantHeaders.Len())
+	}
+	for n := range want.Len() {
+		rule := want.Rule(n)
+		if got.Rule(n) != rule {
+			t.Errorf("%+v, want %+v", got.Rule(n), rule)
+		}
+		req := Request{Scheme: "https", Host: "own.example", Path: strings.NewReplacer("*", "z", ":", "").Replace(rule.From), Query: "k"}
+		found, ok := got.Find(req.Path)
+		wantFound, wantOK := want.Find(req.Path)
+		if found != wantFound || ok != wantOK || !ok {
+			t.Fatalf("%s: rule %d %v, want %d %v", req.Path, found, ok, wantFound, wantOK)
+		}
+		location, ok := got.Answer(nil, found, &req)
+		wantLocation, wantOK := want.Answer(nil, found, &req)
+		if string(location) != string(wantLocation) || ok != wantOK {
+			t.Errorf("%s: %s %v, want %s %v", req.Path, location, ok, wantLocation, wantOK)
+		}
+	}
+	for n := range wantHeaders.Len() {
+		if diff := cmp.Diff(wantHeaders.Rule(n), gotHeaders.Rule(n), cmp.AllowUnexported(Op{}, piece{})); diff != "" {
+			t.Error(diff)
+		}
+	}
+	for _, host := range []string{"docs.example.com", "h"} {
+		var changes, wantChanges Changes
+		gotHeaders.Apply(&changes, host, "/x/y")
+		wantHeaders.Apply(&wantChanges, host, "/x/y")
+		if fmt.Sprint(changes.List) != fmt.Sprint(wantChanges.List) {
+			t.Errorf("%v, want %v", changes.List, wantChanges.List)
+		}
+	}
+}
+
 func TestNothingIsAllocated(t *testing.T) {
 	r, _ := ParseRedirects(redirectsFile(2100), Options{})
 	h, _ := ParseHeaders(headersFile(100)+"https://:a.example/*\n  X-Host: :a\n", Options{MaxHeaderRules: 200})
@@ -260,11 +307,14 @@ func FuzzRedirects(f *testing.F) {
 		lines := strings.Count(file, "\n") + 1
 		for i := range r.Len() {
 			rule := r.Rule(i)
+			if dest, ok := newDestination(rule.To, local, nil); r.rules[i].dest == nil && (!ok || !cmp.Equal(dest, destination{kind: local, constant: true, fixed: rule.To}, cmp.AllowUnexported(destination{}))) {
+				t.Fatalf("%+v leads to %+v", rule, dest)
+			}
 			if rule.Line < 1 || rule.Line > lines || !strings.HasPrefix(rule.From, "/") || hasControl(rule.From+rule.To) {
 				t.Fatalf("%+v", rule)
 			}
 			if again, rep := ParseRedirects(fmt.Sprintf("%s %s %d", rule.From, rule.To, rule.Status), Options{MaxRedirectLine: 10000}); again.Len() != 1 ||
-				again.rules[0].From != rule.From || again.rules[0].To != rule.To {
+				again.rules[0].from != rule.From || again.rules[0].to != rule.To {
 				t.Fatalf("%+v is parsed again as %+v %v", rule, again.rules, rep)
 			}
 		}

@@ -122,13 +122,13 @@ func FuzzPattern(f *testing.F) {
 
 // modelFind is Find as §1 and §6 of the behaviour say it: the table, then the list in order.
 func modelFind(r *Redirects, path string) (int, bool) {
-	for i := range r.rules {
-		if n, ok := r.static[r.rules[i].From]; ok && int(n) == i && r.rules[i].From == path {
+	for i := range r.Statics() {
+		if r.rules[i].from == path {
 			return i, true
 		}
 	}
 	for _, id := range r.dynamicRules() {
-		if referenceMatch(r.rules[id].From, '/', path) != nil {
+		if referenceMatch(r.rules[id].from, '/', path) != nil {
 			return int(id), true
 		}
 	}

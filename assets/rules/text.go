@@ -23,13 +23,18 @@ func lines(text string) iter.Seq2[int, string] {
 		n := 0
 		for line := range strings.SplitSeq(text, "\n") {
 			n++
-			line = strings.TrimFunc(line, isSpace)
+			if last := len(line) - 1; last < 0 || !isVisible(line[0]) || !isVisible(line[last]) {
+				line = strings.TrimFunc(line, isSpace)
+			}
 			if line != "" && line[0] != '#' && !yield(n, line) {
 				return
 			}
 		}
 	}
 }
+
+// isVisible reports ASCII that is neither space nor control.
+func isVisible(c byte) bool { return c > ' ' && c < 0x7f }
 
 // longer reports whether s has more than limit UTF-16 units, which is what the original counts.
 func longer(s string, limit int) bool {

@@ -52,10 +52,8 @@ func checkRedirects(v *vector) string {
 
 // dynamicRules lists the rules that are not in the table.
 func (r *Redirects) dynamicRules() (ids []int32) {
-	for i := range r.rules {
-		if n, ok := r.static[r.rules[i].From]; !ok || int(n) != i {
-			ids = append(ids, int32(i))
-		}
+	for i := r.Statics(); i < r.Len(); i++ {
+		ids = append(ids, int32(i))
 	}
 	return ids
 }
