@@ -102,13 +102,14 @@ func (s *Service) finish(ctx context.Context, f Finish, grace time.Duration, who
 	case state.Phase != migrate.Cutover:
 		return conflict("the migration is in phase %s; it can be finished in phase %s only", state.Phase, migrate.Cutover)
 	}
-	if left := grace - s.deps.Now().Sub(state.Since); left > 0 { // also if it is forced: what --force is for are checks
+	held := max(s.deps.Now().Sub(state.Since), 0) // a clock that was ahead when cutover began holds nothing up for longer than the grace
+	if left := grace - held; left > 0 {           // also if it is forced: what --force is for are checks
 		return conflict("the server is in phase cutover since %s; with a grace of %v it can be finished in %v. A shorter --grace does it sooner, --force does not; there is no way back",
 			state.Since.Format(time.RFC3339), grace, left.Round(time.Second))
 	}
 	m := Move{From: migrate.Cutover, To: migrate.Retired, Why: f.Why, Force: f.Force}
 	if grace < defaultGrace {
-		m.Why += fmt.Sprintf(" (after %v in cutover, with a grace of %v instead of %v)", s.deps.Now().Sub(state.Since).Round(time.Second), grace, defaultGrace)
+		m.Why += fmt.Sprintf(" (after %v in cutover, with a grace of %v instead of %v)", held.Round(time.Second), grace, defaultGrace)
 	}
 	forced, err := s.checkMove(&m)
 	if err != nil {

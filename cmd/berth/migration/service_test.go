@@ -86,6 +86,12 @@ func TestPhaseDecidesWhoAnswers(t *testing.T) {
 	if err := w.svc.finish(t.Context(), Finish{Why: "over"}, defaultGrace, "ada"); err == nil || !strings.Contains(err.Error(), "24h") {
 		t.Errorf("finished without the grace: %v", err)
 	}
+	cutover := w.now
+	w.now = cutover.AddDate(0, -1, 0) // the clock was a month ahead until now
+	if err := w.svc.finish(t.Context(), Finish{Why: "over"}, time.Minute, "ada"); err == nil || !strings.Contains(err.Error(), "can be finished in 1m0s") {
+		t.Errorf("finished with a clock that was set back: %v", err)
+	}
+	w.now = cutover
 	if err := w.svc.finish(t.Context(), Finish{Why: "over", Force: true}, defaultGrace, "ada"); err == nil || !strings.Contains(err.Error(), "24h") {
 		t.Errorf("the grace was forced: %v", err)
 	}
