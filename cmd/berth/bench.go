@@ -36,7 +36,7 @@ func workloads() []workload {
 		{"deploy", "How long a large site takes to go live, first and again", benchDeployLong, benchDeployFlags, "", "--files 2000 --rounds 3"},
 		{"cold", "The first request for a deployment, nothing of it in memory", benchColdLong, benchColdFlags, "--hosts 14000000", "--hosts 100000 --rounds 5"},
 		{"router", "Finding hosts among millions, and how everything grows with their number", benchRouterLong, benchRouterFlags, "--sizes 1000,1000000,14000000 --grow 1000,10000,100000,1000000,10000000 --grow-one 1000,10000,50000,200000", "--sizes 1000,100000 --grow 1000,10000,100000 --grow-one 1000,10000 --rounds 2"},
-		{"migrate", "The tables of the old design against route records", benchMigrateLong, benchMigrateFlags, "--backfill 100000,400000,1000000", "--deployments 100000 --backfill 100000 --rounds 3"},
+		{"migrate", "The tables of the old design against route records", benchMigrateLong, benchMigrateFlags, "--backfill 400000,1000000 --whole 1000000,14000000", "--deployments 100000 --backfill 100000 --whole 100000 --rounds 3"},
 	}
 }
 
