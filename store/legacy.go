@@ -2,7 +2,9 @@ package store
 
 import (
 	"encoding/binary"
+	"errors"
 	"iter"
+	"slices"
 
 	"berth/router/hostkey"
 )
@@ -108,6 +110,39 @@ func (tx *Tx) DeleteTableHost(p ProjectNo, host string) error {
 func (r *Reader) Pipeline(name string) (DeploymentNo, error) {
 	no, err := r.number(keyString(tablePipeline, name), "pipeline %q", name)
 	return DeploymentNo(no), err
+}
+
+// PipelinesNamed is Pipeline for many names at the price of one iterator; what is not in the result names nothing. It sorts names.
+func (r *Reader) PipelinesNamed(names []string) (found map[string]DeploymentNo, err error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	slices.Sort(names) // neighbours share blocks
+	it, done, err := r.src.iter([]byte{tablePipeline}, []byte{tablePipeline + 1})
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	defer func() { err = errors.Join(err, it.Close()) }()
+	found = make(map[string]DeploymentNo, len(names))
+	var key []byte
+	for _, name := range names {
+		key = append(append(key[:0], tablePipeline), name...)
+		b, err := valueAt(it, key)
+		if err != nil {
+			return nil, err
+		}
+		if b == nil {
+			continue
+		}
+		no, err := decodeNumber(b)
+		if err != nil {
+			r.src.noteCorrupt()
+			return nil, corrupt(key, err)
+		}
+		found[name] = DeploymentNo(no)
+	}
+	return found, nil
 }
 
 // SetPipeline names a deployment as the old design does.

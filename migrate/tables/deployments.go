@@ -21,16 +21,38 @@ type deployments struct {
 	scanned bool
 	ids     []store.DeploymentID // newest first
 	byUUID  map[store.UUID]store.DeploymentNo
+	byName  map[string]store.DeploymentNo // of the names in the piece that was prepared
 }
 
 func newDeployments(p store.ProjectNo) *deployments { return &deployments{project: p} }
 
-// prepare reads what will be asked for, if a piece of so many lines is worth it.
-func (d *deployments) prepare(rd *store.Reader, lines int) error {
-	if d.scanned || lines < fewLines {
+// prepare reads what will be asked for of a piece, if that is worth it.
+func (d *deployments) prepare(rd *store.Reader, lines []Line) error {
+	d.byName = nil
+	if len(lines) < fewLines {
 		return nil
 	}
-	d.scanned = true
+	if !d.scanned {
+		d.scanned = true
+		if err := d.scan(rd); err != nil {
+			return err
+		}
+	}
+	if len(d.ids) == 0 {
+		return nil
+	}
+	var names []string
+	for i := range lines {
+		if _, isUUID := parseUUID(lines[i].ScriptHash); !isUUID {
+			names = append(names, lines[i].ScriptHash)
+		}
+	}
+	var err error
+	d.byName, err = rd.PipelinesNamed(names)
+	return err
+}
+
+func (d *deployments) scan(rd *store.Reader) error {
 	for x, err := range rd.DeploymentIDs(d.project) {
 		if err != nil {
 			return err
@@ -57,7 +79,7 @@ func (d *deployments) named(rd *store.Reader, hash string) (store.Deployment, er
 		return store.Deployment{No: no, Project: d.project, UUID: id}, nil
 	}
 	if len(d.ids) > 0 && !isUUID {
-		no, err := rd.Pipeline(hash)
+		no, err := d.pipeline(rd, hash)
 		if err != nil {
 			return store.Deployment{}, err
 		}
@@ -68,6 +90,13 @@ func (d *deployments) named(rd *store.Reader, hash string) (store.Deployment, er
 		return rd.Deployment(no)
 	}
 	return legacy.Target(rd, hash)
+}
+
+func (d *deployments) pipeline(rd *store.Reader, name string) (store.DeploymentNo, error) {
+	if no, ok := d.byName[name]; ok {
+		return no, nil
+	}
+	return rd.Pipeline(name) // also of those that are not there, for the error
 }
 
 // parseUUID reads the name that Berth itself gives: the UUID in 32 lower-case hex digits.

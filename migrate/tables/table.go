@@ -48,7 +48,7 @@ func (t *Table) Piece(rd *store.Reader, c store.TableChunk) (Piece, error) {
 		p.Faults = []Fault{{Class: NoProject, Project: c.Project, Piece: c.No, Line: -1, Entry: -1, Why: fmt.Sprintf("there is no project %d; delete its table", c.Project)}}
 		return p, nil
 	}
-	if err := t.deployments.prepare(rd, len(p.Lines)); err != nil {
+	if err := t.deployments.prepare(rd, p.Lines); err != nil {
 		return Piece{}, fmt.Errorf("deployments of project %d: %w", c.Project, err)
 	}
 	p.Routes = make([]Route, 0, len(p.Lines))
