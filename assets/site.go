@@ -2,7 +2,6 @@ package assets
 
 import (
 	"fmt"
-	"sync"
 	"unsafe"
 
 	"berth/assets/hints"
@@ -77,14 +76,12 @@ type Rules struct {
 // CompileRules makes what Compile makes of the two files, for those who have them before they have the listings.
 func CompileRules(headers, redirects []byte, limits rules.Options) *Rules {
 	r := new(Rules)
-	var other sync.WaitGroup
 	if len(headers) > 0 {
-		other.Go(func() { r.headers = rules.CompileHeaders(headers, limits) })
+		r.headers = rules.CompileHeaders(headers, limits)
 	}
 	if len(redirects) > 0 {
 		r.redirects = rules.CompileRedirects(redirects, limits)
 	}
-	other.Wait()
 	return r
 }
 

@@ -2,7 +2,6 @@ package store
 
 import (
 	"encoding/binary"
-	"errors"
 	"iter"
 	"slices"
 
@@ -112,7 +111,8 @@ func (r *Reader) Pipeline(name string) (DeploymentNo, error) {
 	return DeploymentNo(no), err
 }
 
-// PipelinesNamed is Pipeline for many names at the price of one iterator; what is not in the result names nothing. It sorts names.
+// PipelinesNamed is Pipeline for many names at the price of one iterator. Of a name that is not in the result Pipeline says why. It sorts
+// names.
 func (r *Reader) PipelinesNamed(names []string) (found map[string]DeploymentNo, err error) {
 	if len(names) == 0 {
 		return nil, nil
@@ -120,10 +120,14 @@ func (r *Reader) PipelinesNamed(names []string) (found map[string]DeploymentNo, 
 	slices.Sort(names) // neighbours share blocks
 	it, done, err := r.src.iter([]byte{tablePipeline}, []byte{tablePipeline + 1})
 	if err != nil {
-		return nil, err
+		return nil, readError([]byte{tablePipeline}, err)
 	}
 	defer done()
-	defer func() { err = errors.Join(err, it.Close()) }()
+	defer func() {
+		if cerr := it.Close(); cerr != nil && err == nil {
+			err = readError([]byte{tablePipeline}, cerr)
+		}
+	}()
 	found = make(map[string]DeploymentNo, len(names))
 	var key []byte
 	for _, name := range names {
@@ -132,15 +136,9 @@ func (r *Reader) PipelinesNamed(names []string) (found map[string]DeploymentNo, 
 		if err != nil {
 			return nil, err
 		}
-		if b == nil {
-			continue
+		if no, err := decodeNumber(b); b != nil && err == nil {
+			found[name] = DeploymentNo(no)
 		}
-		no, err := decodeNumber(b)
-		if err != nil {
-			r.src.noteCorrupt()
-			return nil, corrupt(key, err)
-		}
-		found[name] = DeploymentNo(no)
 	}
 	return found, nil
 }

@@ -94,12 +94,19 @@ func (c *Catalog) openBegun(b *begun, d store.Deployment, coded store.FileRef) e
 		parts = append(parts, part{name: "encoded forms", ref: coded, into: &b.few})
 	}
 	var small sync.WaitGroup
+	var failed error
 	small.Go(func() {
+		defer func() {
+			if p := recover(); p != nil { // whoever reads the whole compiles them in the cache's care
+				failed = fmt.Errorf("panic: %v", p)
+			}
+		}()
 		c.readParts(parts)
 		in.Rules = assets.CompileRules(in.Headers, in.Redirects, in.Limits) // while the disk looks for what is large
 	})
 	files, forms, err := c.openLarge(b, d.Manifest, coded)
 	small.Wait()
+	err = errors.Join(err, failed)
 	for _, p := range parts {
 		err = errors.Join(err, p.err)
 	}

@@ -172,7 +172,7 @@ func (d *destination) anyHost() bool {
 }
 
 func (d *destination) weight() int64 {
-	w := int64(unsafe.Sizeof(*d)) + d.path.weight() // fixed is nearly always a part of what the rule was written as
+	w := int64(unsafe.Sizeof(*d)) + d.path.weight() + int64(len(d.fixed)) // which often is a part of the rule's text
 	if r := d.rest; r != nil {
 		w += int64(unsafe.Sizeof(*r)) + int64(len(r.at.user)+len(r.at.host)+len(r.at.port)) + r.host.weight() + r.query.weight() + r.fragment.weight()
 	}

@@ -21,7 +21,8 @@ func CompileHeaders(file []byte, o Options) *Headers {
 
 func parseHeaders(text string, o Options) *headerParser {
 	p := &headerParser{Options: o, report: reporter{file: HeadersFile, limit: o.MaxProblems}}
-	p.rules = make([]parsedBlock, 0, min(o.MaxHeaderRules, strings.Count(text, "\n/")+1)) // those for a host apart
+	const usual = 100
+	p.rules = make([]parsedBlock, 0, min(o.MaxHeaderRules, usual, strings.Count(text, "\n/")+1)) // those for a host apart
 	for n, line := range lines(text) {
 		if !p.line(n, line) {
 			p.report.add(n, RuleLimit, line, "only %d rules are allowed; this and the %d lines below are ignored: join rules with *, or ask the operator to raise --max-header-rules",

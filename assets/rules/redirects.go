@@ -114,10 +114,10 @@ func (r *Redirects) Weight() int64 {
 	if r == nil {
 		return 0
 	}
-	w := int64(unsafe.Sizeof(*r)) + r.dynamic.weight() + int64(unsafe.Sizeof(slot{}))*int64(len(r.static.slots)) + 4*int64(len(r.order))
+	w := int64(unsafe.Sizeof(*r)) + r.dynamic.weight() + int64(cap(r.rules))*int64(unsafe.Sizeof(redirect{})) + int64(unsafe.Sizeof(slot{}))*int64(len(r.static.slots)) + 4*int64(len(r.order))
 	for i := range r.rules {
 		rule := &r.rules[i]
-		w += int64(unsafe.Sizeof(*rule)) + int64(len(rule.from)+len(rule.to))
+		w += int64(len(rule.from) + len(rule.to))
 		if rule.dest != nil {
 			w += rule.dest.weight()
 		}

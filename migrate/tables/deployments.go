@@ -96,7 +96,7 @@ func (d *deployments) pipeline(rd *store.Reader, name string) (store.DeploymentN
 	if no, ok := d.byName[name]; ok {
 		return no, nil
 	}
-	return rd.Pipeline(name) // also of those that are not there, for the error
+	return rd.Pipeline(name) // which says what is wrong
 }
 
 // parseUUID reads the name that Berth itself gives: the UUID in 32 lower-case hex digits.

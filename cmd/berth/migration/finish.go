@@ -102,8 +102,12 @@ func (s *Service) finish(ctx context.Context, f Finish, grace time.Duration, who
 	case state.Phase != migrate.Cutover:
 		return conflict("the migration is in phase %s; it can be finished in phase %s only", state.Phase, migrate.Cutover)
 	}
-	held := max(s.deps.Now().Sub(state.Since), 0) // a clock that was ahead when cutover began holds nothing up for longer than the grace
-	if left := grace - held; left > 0 {           // also if it is forced: what --force is for are checks
+	held := s.deps.Now().Sub(state.Since)
+	switch left := grace - held; {
+	case held < 0 && grace > 0:
+		return conflict("by the server's clock cutover has not begun: it says %s now, and said %s then. Set it right if it is wrong now; if it was wrong then, --grace 0s finishes at once, and whether cutover has gone well for long enough is for you to say; there is no way back",
+			s.deps.Now().Format(time.RFC3339), state.Since.Format(time.RFC3339))
+	case held >= 0 && left > 0: // also if it is forced: what --force is for are checks
 		return conflict("the server is in phase cutover since %s; with a grace of %v it can be finished in %v. A shorter --grace does it sooner, --force does not; there is no way back",
 			state.Since.Format(time.RFC3339), grace, left.Round(time.Second))
 	}

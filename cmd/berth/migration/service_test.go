@@ -88,8 +88,10 @@ func TestPhaseDecidesWhoAnswers(t *testing.T) {
 	}
 	cutover := w.now
 	w.now = cutover.AddDate(0, -1, 0) // the clock was a month ahead until now
-	if err := w.svc.finish(t.Context(), Finish{Why: "over"}, time.Minute, "ada"); err == nil || !strings.Contains(err.Error(), "can be finished in 1m0s") {
-		t.Errorf("finished with a clock that was set back: %v", err)
+	for _, grace := range []time.Duration{time.Minute, defaultGrace} {
+		if err := w.svc.finish(t.Context(), Finish{Why: "over", Force: true}, grace, "ada"); err == nil || !strings.Contains(err.Error(), "--grace 0s") {
+			t.Errorf("a grace of %v by a clock that was set back: %v", grace, err)
+		}
 	}
 	w.now = cutover
 	if err := w.svc.finish(t.Context(), Finish{Why: "over", Force: true}, defaultGrace, "ada"); err == nil || !strings.Contains(err.Error(), "24h") {
