@@ -182,6 +182,14 @@ func heldElsewhere(err error) bool {
 		strings.Contains(err.Error(), "lock held by current process")
 }
 
+func (g *guard) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
+	f, err := g.FS.Open(name, opts...)
+	if err != nil || g.FS != vfs.Default || !isTable(name) {
+		return f, err
+	}
+	return &tableFile{File: f, fd: f.Fd()}, nil
+}
+
 func (g *guard) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	g.enter()
 	f, err := g.FS.Create(name, c)
