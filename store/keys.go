@@ -86,6 +86,7 @@ const (
 	tableLegacy       = 'L'
 	tableLegacyHost   = 'i'
 	tablePipeline     = 's'
+	tablePipelineOf   = 'S'
 	tableMigration    = 'M'
 	tableImported     = 'I'
 )

@@ -3,7 +3,6 @@ package store
 import (
 	"encoding/binary"
 	"iter"
-	"slices"
 
 	"berth/router/hostkey"
 )
@@ -103,63 +102,6 @@ func (tx *Tx) SetTableHost(p ProjectNo, host string, no uint32) error {
 func (tx *Tx) DeleteTableHost(p ProjectNo, host string) error {
 	_, err := tx.dropIfThere(tableHostKey(p, host))
 	return err
-}
-
-// Pipeline returns the deployment that the old design calls by this name.
-func (r *Reader) Pipeline(name string) (DeploymentNo, error) {
-	no, err := r.number(keyString(tablePipeline, name), "pipeline %q", name)
-	return DeploymentNo(no), err
-}
-
-// PipelinesNamed is Pipeline for many names at the price of one iterator. Of a name that is not in the result Pipeline says why. It sorts
-// names.
-func (r *Reader) PipelinesNamed(names []string) (found map[string]DeploymentNo, err error) {
-	if len(names) == 0 {
-		return nil, nil
-	}
-	slices.Sort(names) // neighbours share blocks
-	it, done, err := r.src.iter([]byte{tablePipeline}, []byte{tablePipeline + 1})
-	if err != nil {
-		return nil, readError([]byte{tablePipeline}, err)
-	}
-	defer done()
-	defer func() {
-		if cerr := it.Close(); cerr != nil && err == nil {
-			err = readError([]byte{tablePipeline}, cerr)
-		}
-	}()
-	found = make(map[string]DeploymentNo, len(names))
-	var key []byte
-	for _, name := range names {
-		key = append(append(key[:0], tablePipeline), name...)
-		b, err := valueAt(it, key)
-		if err != nil {
-			return nil, err
-		}
-		if no, err := decodeNumber(b); b != nil && err == nil {
-			found[name] = DeploymentNo(no)
-		}
-	}
-	return found, nil
-}
-
-// SetPipeline names a deployment as the old design does.
-func (tx *Tx) SetPipeline(name string, no DeploymentNo) error {
-	if err := checkName("pipeline", name); err != nil {
-		return err
-	}
-	return tx.set(keyString(tablePipeline, name), encodeNumber(no))
-}
-
-// DeletePipeline forgets a name.
-func (tx *Tx) DeletePipeline(name string) error {
-	_, err := tx.dropIfThere(keyString(tablePipeline, name))
-	return err
-}
-
-// Pipelines yields every name, from the given one on.
-func (r *Reader) Pipelines(from string) iter.Seq2[string, error] {
-	return recordsIn(r, keyString(tablePipeline, from), []byte{tablePipeline + 1}, func(k, _ []byte) (string, error) { return string(k[1:]), nil })
 }
 
 // Document is a record of the migration's own.

@@ -266,8 +266,12 @@ func comparePoints(t *rapid.T, s *Store, m *model) {
 	for _, x := range m.Deployments {
 		byID, err1 := s.DeploymentByUUID(x.UUID)
 		byLabel, err2 := s.DeploymentByLabel(x.Project, x.UUID.String()[:8])
+		byIDs, err3 := s.DeploymentsByUUID([]UUID{{255}, x.UUID, {}})
 		if diff := cmp.Diff([]Deployment{x, x}, []Deployment{byID, byLabel}); diff != "" || err1 != nil || err2 != nil {
 			t.Fatalf("deployment %d by index: %v, %v\n%s", x.No, err1, err2, diff)
+		}
+		if diff := cmp.Diff(map[UUID]DeploymentNo{x.UUID: x.No}, byIDs); diff != "" || err3 != nil {
+			t.Fatalf("deployment %d among several: %v\n%s", x.No, err3, diff)
 		}
 	}
 	for _, h := range m.Imported {

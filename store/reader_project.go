@@ -1,9 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"iter"
+	"slices"
 )
 
 // Account returns an account by number.
@@ -91,6 +93,22 @@ func (r *Reader) DeploymentByUUID(id UUID) (Deployment, error) {
 		return Deployment{}, err
 	}
 	return r.Deployment(DeploymentNo(no))
+}
+
+// DeploymentsByUUID returns the numbers of deployments, of those that there are. It sorts ids.
+func (r *Reader) DeploymentsByUUID(ids []UUID) (map[UUID]DeploymentNo, error) {
+	slices.SortFunc(ids, func(a, b UUID) int { return bytes.Compare(a[:], b[:]) })
+	numbers, err := r.numbers(tableUUID, len(ids), func(i int, to []byte) []byte { return append(to, ids[i][:]...) })
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[UUID]DeploymentNo, len(ids))
+	for i, no := range numbers {
+		if no != 0 {
+			found[ids[i]] = DeploymentNo(no)
+		}
+	}
+	return found, nil
 }
 
 // DeploymentByLabel returns the deployment of a project whose UUID begins with label, 8 lower-case hex digits.

@@ -139,7 +139,7 @@ func (tx *Tx) DeleteProject(no ProjectNo) error {
 	if err := tx.dropProjectNames(p); err != nil {
 		return err
 	}
-	for _, table := range []byte{tableClaim, tableWanted, tableTarget, tableLegacy, tableLegacyHost} {
+	for _, table := range []byte{tableClaim, tableWanted, tableTarget, tableLegacy, tableLegacyHost, tablePipelineOf} {
 		if err := tx.dropAll(key32(table, no)); err != nil {
 			return err
 		}

@@ -156,9 +156,22 @@ func parseUUID(s string) (id store.UUID, ok bool) {
 func (n *names) write(ctx context.Context, batch []named) error {
 	before := n.report
 	_, err := n.store.Update(ctx, func(tx *store.Tx) error {
-		for _, d := range batch {
-			if err := n.set(tx, d); err != nil {
-				return err
+		known, err := n.known(tx, batch)
+		if err != nil {
+			return err
+		}
+		was, err := tx.SetPipelines(known)
+		if err != nil {
+			return err
+		}
+		for i, old := range was {
+			switch old {
+			case 0:
+				n.report.Set++
+			case known[i].Deployment:
+				n.report.Same++
+			default:
+				n.report.Changed++
 			}
 		}
 		if n.report.Set == before.Set && n.report.Changed == before.Changed {
@@ -172,32 +185,27 @@ func (n *names) write(ctx context.Context, batch []named) error {
 	return err
 }
 
-func (n *names) set(tx *store.Tx, d named) error {
-	x, err := tx.DeploymentByUUID(d.deployment)
-	if errors.Is(err, store.ErrNotFound) {
-		n.bad(d.line, "there is no deployment %s", d.deployment)
-		return nil
+// known returns what can be set, and reports the other lines.
+func (n *names) known(tx *store.Tx, batch []named) (out []store.PipelineName, err error) {
+	ids := make([]store.UUID, len(batch))
+	for i, d := range batch {
+		ids[i] = d.deployment
 	}
+	there, err := tx.DeploymentsByUUID(ids)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	old, err := tx.Pipeline(d.scriptHash)
-	switch {
-	case err == nil && old == x.No:
-		n.report.Same++
-		return nil
-	case err == nil:
-		n.report.Changed++
-	case errors.Is(err, store.ErrNotFound):
-		n.report.Set++
-	default:
-		return err
+	for _, d := range batch {
+		no, ok := there[d.deployment]
+		if !ok {
+			n.bad(d.line, "there is no deployment %s", d.deployment)
+			continue
+		}
+		if err := store.CheckPipeline(d.scriptHash); err != nil {
+			n.bad(d.line, "%v", err)
+			continue
+		}
+		out = append(out, store.PipelineName{Name: d.scriptHash, Deployment: no})
 	}
-	err = tx.SetPipeline(d.scriptHash, x.No)
-	if errors.Is(err, store.ErrInvalid) {
-		n.report.Set--
-		n.bad(d.line, "%v", err)
-		return nil
-	}
-	return err
+	return out, nil
 }

@@ -20,6 +20,7 @@ type targets struct {
 	project store.ProjectNo
 	byUUID  map[store.UUID]store.DeploymentNo
 	mine    map[store.DeploymentNo][4]byte // how its ID begins
+	names   *store.PipelinesOf             // nil: not read yet
 }
 
 // target is a deployment of the project; the zero value is none.
@@ -55,7 +56,7 @@ func (t *targets) find(r *store.Reader, scriptHash string) (to target, of store.
 				return target{no, [4]byte(id[:4])}, t.project, nil
 			}
 		}
-	} else if no, err := r.Pipeline(scriptHash); err == nil {
+	} else if no, err := t.pipeline(r, scriptHash); err == nil {
 		if label, ok := t.mine[no]; ok {
 			return target{no, label}, t.project, nil
 		}
@@ -67,6 +68,30 @@ func (t *targets) find(r *store.Reader, scriptHash string) (to target, of store.
 		return target{}, 0, nil
 	}
 	return target{d.No, [4]byte(d.UUID[:4])}, d.Project, err
+}
+
+// pipeline is Reader.Pipeline; it finds most names of a long table's own deployments in one reading of them all.
+func (t *targets) pipeline(r *store.Reader, name string) (store.DeploymentNo, error) {
+	if len(t.mine) == 0 {
+		return r.Pipeline(name)
+	}
+	same := false
+	var err error
+	if t.names != nil {
+		same, err = t.names.Current(r)
+	}
+	if err == nil && !same {
+		t.names, err = r.PipelinesOf(t.project, mostTargets)
+	}
+	if err != nil {
+		return 0, err
+	}
+	if no, ok := t.names.Find(name); ok {
+		if _, ok := t.mine[no]; ok {
+			return no, nil
+		}
+	}
+	return r.Pipeline(name)
 }
 
 // target finds an entry's deployment, and reports one that names none of the project's.

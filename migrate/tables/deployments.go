@@ -9,10 +9,11 @@ import (
 	"berth/store"
 )
 
-// Reading the deployments of a project in their order costs a tenth of a point read for each, and takes some 70 bytes for each of them.
+// Reading the deployments of a project and their names in their order costs a tenth of a point read for each, and takes some 100 bytes for each
+// of them.
 const (
-	fewLines       = 32        // pieces of fewer lines are not worth it
-	mostDeployment = 4_000_000 // nor are projects of more than this, of which the rest is read one by one
+	fewLines        = 32        // pieces of fewer lines are not worth it
+	mostDeployments = 4_000_000 // nor are projects of more than this, of which the rest is read one by one
 )
 
 // deployments finds those that a project's table names.
@@ -21,14 +22,20 @@ type deployments struct {
 	scanned bool
 	ids     []store.DeploymentID // newest first
 	byUUID  map[store.UUID]store.DeploymentNo
-	byName  map[string]store.DeploymentNo // of the names in the piece that was prepared
+	names   *store.PipelinesOf // nil: not read, or not of today
 }
 
 func newDeployments(p store.ProjectNo) *deployments { return &deployments{project: p} }
 
 // prepare reads what will be asked for of a piece, if that is worth it.
 func (d *deployments) prepare(rd *store.Reader, lines []Line) error {
-	d.byName = nil
+	if d.names != nil {
+		if same, err := d.names.Current(rd); err != nil {
+			return err
+		} else if !same {
+			d.names = nil
+		}
+	}
 	if len(lines) < fewLines {
 		return nil
 	}
@@ -38,18 +45,17 @@ func (d *deployments) prepare(rd *store.Reader, lines []Line) error {
 			return err
 		}
 	}
-	if len(d.ids) == 0 {
+	if d.names != nil || !slices.ContainsFunc(lines, foreignName) {
 		return nil
 	}
-	var names []string
-	for i := range lines {
-		if _, isUUID := parseUUID(lines[i].ScriptHash); !isUUID {
-			names = append(names, lines[i].ScriptHash)
-		}
-	}
 	var err error
-	d.byName, err = rd.PipelinesNamed(names)
+	d.names, err = rd.PipelinesOf(d.project, mostDeployments)
 	return err
+}
+
+func foreignName(l Line) bool {
+	_, own := parseUUID(l.ScriptHash)
+	return !own
 }
 
 func (d *deployments) scan(rd *store.Reader) error {
@@ -57,7 +63,7 @@ func (d *deployments) scan(rd *store.Reader) error {
 		if err != nil {
 			return err
 		}
-		if len(d.ids) == mostDeployment {
+		if len(d.ids) == mostDeployments {
 			break
 		}
 		d.ids = append(d.ids, x)
@@ -72,31 +78,39 @@ func (d *deployments) scan(rd *store.Reader) error {
 // named returns what legacy.Target does, of which No, Project and UUID are sure to be set.
 //
 // What was scanned may be older than rd. A deployment that was deleted since is found all the same; its entries went from the
-// table in the same batch, and who writes a route looks at the table again.
+// table in the same batch, and who writes a route looks at the table again. Names are as of rd, or older if prepare was not asked.
 func (d *deployments) named(rd *store.Reader, hash string) (store.Deployment, error) {
 	id, isUUID := parseUUID(hash)
 	if no, ok := d.byUUID[id]; isUUID && ok {
 		return store.Deployment{No: no, Project: d.project, UUID: id}, nil
 	}
-	if len(d.ids) > 0 && !isUUID {
-		no, err := d.pipeline(rd, hash)
-		if err != nil {
-			return store.Deployment{}, err
-		}
-		at, ok := slices.BinarySearchFunc(d.ids, no, func(x store.DeploymentID, no store.DeploymentNo) int { return cmp.Compare(no, x.No) })
-		if ok {
-			return store.Deployment{No: no, Project: d.project, UUID: d.ids[at].UUID}, nil
-		}
-		return rd.Deployment(no)
+	if isUUID || len(d.ids) == 0 {
+		return legacy.Target(rd, hash)
 	}
-	return legacy.Target(rd, hash)
+	if d.names != nil {
+		if no, ok := d.names.Find(hash); ok {
+			if x, ok := d.own(no); ok {
+				return x, nil
+			}
+		}
+	}
+	no, err := rd.Pipeline(hash)
+	if err != nil {
+		return store.Deployment{}, err
+	}
+	if x, ok := d.own(no); ok {
+		return x, nil
+	}
+	return rd.Deployment(no)
 }
 
-func (d *deployments) pipeline(rd *store.Reader, name string) (store.DeploymentNo, error) {
-	if no, ok := d.byName[name]; ok {
-		return no, nil
+// own finds a deployment of the project itself.
+func (d *deployments) own(no store.DeploymentNo) (store.Deployment, bool) {
+	at, ok := slices.BinarySearchFunc(d.ids, no, func(x store.DeploymentID, no store.DeploymentNo) int { return cmp.Compare(no, x.No) })
+	if !ok {
+		return store.Deployment{}, false
 	}
-	return rd.Pipeline(name) // which says what is wrong
+	return store.Deployment{No: no, Project: d.project, UUID: d.ids[at].UUID}, true
 }
 
 // parseUUID reads the name that Berth itself gives: the UUID in 32 lower-case hex digits.

@@ -99,10 +99,10 @@ func (s *Service) clearPipelines(ctx context.Context, _ *Finished) error {
 				break
 			}
 		}
-		if len(some) == 0 {
-			return nil
-		}
 		if _, err := s.deps.Store.UpdateFreeing(ctx, func(tx *store.Tx) error {
+			if len(some) == 0 {
+				return tx.DeletePipelines()
+			}
 			for _, name := range some {
 				if err := tx.DeletePipeline(name); err != nil {
 					return err
@@ -111,6 +111,9 @@ func (s *Service) clearPipelines(ctx context.Context, _ *Finished) error {
 			return nil
 		}); err != nil {
 			return fmt.Errorf("delete the old names of deployments: %w", err)
+		}
+		if len(some) == 0 {
+			return nil
 		}
 	}
 }
