@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"os"
-	"runtime"
 	"syscall"
 	"time"
 
@@ -146,6 +145,8 @@ func (c *conn) moreRead() bool {
 // Reading and writing are raw system calls: they cannot block on a socket of Go's, and to tell the scheduler of each costs a
 // third as much as the call.
 func (c *conn) serveReady(fd uintptr) bool {
+	c.srv.turns.wakes(c.waits, c.srv.turns.now())
+	c.waits = 0
 	l := c.takeLane()
 	for {
 		if l.r < l.w {
@@ -191,6 +192,7 @@ func (c *conn) wait() bool {
 		return false
 	}
 	c.arm(c.want)
+	c.waits = c.srv.turns.now()
 	return c.srv.draining.Load()
 }
 
@@ -224,9 +226,7 @@ func (c *conn) answerAll(fd uintptr, l *lane) turn {
 		return toClosing
 	}
 	if served {
-		// Others may have requests too. When it is our turn again our client may have sent its next one, and we are spared to
-		// look in vain and be woken.
-		runtime.Gosched()
+		c.srv.turns.yield()
 	}
 	return waits
 }

@@ -56,6 +56,7 @@ type Server struct {
 	files     *openFiles
 	answers   *answers
 	dates     dates
+	turns     turns
 	pins      *pins
 	now       func() time.Time
 	fast      *fasthttp.Server
@@ -156,6 +157,7 @@ func newServer(deps Deps, sites sites, opts Options) (*Server, error) {
 	s.slack = min(opts.HeaderTimeout, opts.IdleTimeout) / 8
 	s.exchanges.New = func() any { return new(exchange) }
 	s.lanes.New, s.pushers.New = s.newLane, newPusher
+	s.turns.began = time.Now()
 	s.buffers.New = func() any { b := make([]byte, copySize); return &b }
 	s.base, s.cancel = context.WithCancel(context.Background())
 	if opts.MaxConnsPerIP > 0 {

@@ -1,0 +1,50 @@
+package edge
+
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+// A connection that has answered has others run before it looks for its next request (yield): its client may have sent that by then, and
+// both are spared a wait, which costs as much as a third of a request.
+//
+// But Go asks the kernel which of the waiting connections have something to be read only when nothing else is left to run, or after 10 ms. Where
+// the processors are busy with connections that go on so, one that waits, for its client was late once, is left out for that long. So when no
+// connection has been woken for a while, those that have answered do not yield, and wait: then nothing is left to run, and Go asks.
+type turns struct {
+	began time.Time
+	woken atomic.Int64 // when a connection that waited went on, as far as it is noted
+}
+
+const (
+	// leftOut is how long nobody has to have been woken for connections to wait. Half a millisecond costs 2 to 4 % of the processor and makes
+	// one answer in a hundred take 1.5 ms where it took 3 to 13.
+	leftOut = 500 * time.Microsecond
+	// noteEvery keeps processors from writing the same memory all the time.
+	noteEvery = 50 * time.Microsecond
+	// shortWait is none: bytes had come before the connection began to wait, and the kernel was not asked.
+	shortWait = 2 * time.Microsecond
+)
+
+func (t *turns) now() time.Duration { return time.Since(t.began) }
+
+// wakes notes that a connection goes on which began to wait at a time, or never did (0).
+func (t *turns) wakes(since, now time.Duration) {
+	if since == 0 || now-since < shortWait {
+		return
+	}
+	if int64(now)-t.woken.Load() >= int64(noteEvery) {
+		t.woken.Store(int64(now))
+	}
+}
+
+// overdue reports that connections should wait rather than go on.
+func (t *turns) overdue(now time.Duration) bool { return int64(now)-t.woken.Load() >= int64(leftOut) }
+
+// yield lets others run, unless that would leave those out who wait.
+func (t *turns) yield() {
+	if !t.overdue(t.now()) {
+		runtime.Gosched()
+	}
+}
