@@ -44,3 +44,12 @@ func rawWrite(fd uintptr, p []byte, flags uintptr) (int, syscall.Errno) {
 		flags|syscall.MSG_NOSIGNAL, 0, 0)
 	return int(n), errno
 }
+
+// rawCork has a socket keep what is no full packet until there is more (tcp(7), TCP_CORK), or send it.
+func rawCork(fd uintptr, on bool) {
+	value := int32(0)
+	if on {
+		value = 1
+	}
+	_, _, _ = syscall.RawSyscall6(syscall.SYS_SETSOCKOPT, fd, syscall.IPPROTO_TCP, syscall.TCP_CORK, uintptr(unsafe.Pointer(&value)), unsafe.Sizeof(value), 0)
+}

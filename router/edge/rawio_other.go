@@ -26,6 +26,9 @@ func rawSendfile(fd uintptr, file int, off *int64, n int) (int, syscall.Errno) {
 	return outcome(syscall.Sendfile(int(fd), file, off, n))
 }
 
+// rawCork does nothing: a cork is about packets alone.
+func rawCork(uintptr, bool) {}
+
 func rawCached(int, int64, int64) bool { return false }
 
 func outcome(n int, err error) (int, syscall.Errno) {
