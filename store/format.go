@@ -17,7 +17,8 @@ import (
 //	1  the first
 //	2  site settings, early hints, encoded forms, targets
 //	3  the index of imported hosts, which whoever points a host to a deployment must keep
-const FormatVersion = 3
+//	4  names of the old design also by project, which whoever sets a name must keep
+const FormatVersion = 4
 
 // importedFormat is the first with an index of imported hosts.
 const importedFormat = 3

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"iter"
 	"maps"
 	"slices"
@@ -15,8 +16,8 @@ import (
 // deployment. Who goes through a project's table reads the second once and in order, where each name looked up by itself is a block
 // somewhere among those of all projects.
 //
-// The second lacks the names of what was no deployment when they were set. It may go on having those of deployments that were deleted since,
-// whose numbers are not given again. Of a deployment that there is it has no name that is another's by now.
+// The second lacks names that were set before it was kept, or for what was no deployment then. It may go on having those of deployments that were
+// deleted since, whose numbers are not given again. Of a deployment that there is it has no name that is another's by now.
 
 // PipelineName is a name with its deployment.
 type PipelineName struct {
@@ -35,7 +36,7 @@ func (r *Reader) Pipelines(from string) iter.Seq2[string, error] {
 	return recordsIn(r, keyString(tablePipeline, from), []byte{tablePipeline + 1}, func(k, _ []byte) (string, error) { return string(k[1:]), nil })
 }
 
-// PipelinesOf is what a project's deployments are called.
+// PipelinesOf is what a project's deployments are called. One that was read in an Update is of no use after it.
 type PipelinesOf struct {
 	names  []pipelineDigest // sorted
 	of     []DeploymentNo
@@ -53,10 +54,15 @@ func digestPipeline(name string) pipelineDigest {
 func (r *Reader) PipelinesOf(p ProjectNo, most int) (*PipelinesOf, error) {
 	x := &PipelinesOf{}
 	var err error
-	if x.change, err = r.pipelineChange(); err != nil {
+	if x.change, err = r.pipelineChange(); errors.Is(err, ErrCorrupt) {
+		return x, nil
+	} else if err != nil {
 		return nil, err
 	}
 	for n, err := range records(r, key32(tablePipelineOf, p), decodePipelineOf) {
+		if errors.Is(err, ErrCorrupt) {
+			continue // it is not found, and Pipeline is asked
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -81,7 +87,8 @@ func decodePipelineOf(k, v []byte) (d digested, err error) {
 	return digested{pipelineDigest(k[5:]), DeploymentNo(no)}, err
 }
 
-// Find returns the deployment with a name: none if it is not sure to have it, and Pipeline is to be asked.
+// Find returns the deployment with a name. It is sure to have it if it was there when the names were read, and they are Current. If none is
+// found, Pipeline is to be asked.
 func (x *PipelinesOf) Find(name string) (DeploymentNo, bool) {
 	d := digestPipeline(name)
 	i, ok := slices.BinarySearchFunc(x.names, d, func(a, b pipelineDigest) int { return bytes.Compare(a[:], b[:]) })
@@ -94,12 +101,15 @@ func (x *PipelinesOf) Find(name string) (DeploymentNo, bool) {
 // Current reports whether no name has changed since.
 func (x *PipelinesOf) Current(r *Reader) (bool, error) {
 	change, err := r.pipelineChange()
+	if errors.Is(err, ErrCorrupt) {
+		return false, nil
+	}
 	return change == x.change, err
 }
 
 // pipelineChange is the revision that changed a name last.
 func (r *Reader) pipelineChange() (Revision, error) {
-	n, err := r.number([]byte{tablePipelineOf}, "last change of a pipeline")
+	n, err := r.number(pipelineChangeKey, "last change of a pipeline")
 	if isNotFound(err) {
 		return 0, nil
 	}
@@ -107,8 +117,10 @@ func (r *Reader) pipelineChange() (Revision, error) {
 }
 
 func (tx *Tx) pipelinesChange() error {
-	return tx.set([]byte{tablePipelineOf}, encodeNumber(tx.Revision()))
+	return tx.set(pipelineChangeKey, encodeNumber(tx.Revision()))
 }
+
+var pipelineChangeKey = []byte{tablePipelineOf}
 
 // CheckPipeline returns ErrInvalid for what cannot be a name.
 func CheckPipeline(name string) error { return checkName("pipeline", name) }
@@ -119,7 +131,7 @@ func (tx *Tx) SetPipeline(name string, no DeploymentNo) error {
 	return err
 }
 
-// SetPipelines is SetPipeline for many names, of which a later one goes before the same earlier, at the price of three iterators. It
+// SetPipelines is SetPipeline for many names, of which a later one goes before the same earlier, at the price of two iterators. It
 // returns what each was the name of before, 0 for nothing.
 func (tx *Tx) SetPipelines(names []PipelineName) (before []DeploymentNo, err error) {
 	for _, n := range names {
@@ -211,26 +223,35 @@ func (tx *Tx) projectsOf(names []PipelineName, before map[string]DeploymentNo) (
 	return of, err
 }
 
-// DeletePipeline forgets a name.
+// DeletePipeline forgets a name, whatever its record says.
 func (tx *Tx) DeletePipeline(name string) error {
-	no, err := tx.Pipeline(name)
-	if isNotFound(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	p, err := tx.number(key64(tableDeploymentNo, no), "deployment %d", no)
-	if err == nil {
-		err = tx.drop(pipelineOfKey(ProjectNo(p), name))
-	}
-	if err != nil && !isNotFound(err) {
+	there, err := tx.dropPipelineOf(name)
+	if !there || err != nil {
 		return err
 	}
 	if err := tx.drop(keyString(tablePipeline, name)); err != nil {
 		return err
 	}
 	return tx.pipelinesChange()
+}
+
+// dropPipelineOf takes a name from its project, if that can be told, and reports whether there is such a name.
+func (tx *Tx) dropPipelineOf(name string) (there bool, err error) {
+	no, err := tx.Pipeline(name)
+	if isNotFound(err) {
+		return false, nil
+	}
+	var p uint64
+	if err == nil {
+		p, err = tx.number(key64(tableDeploymentNo, no), "deployment %d", no)
+	}
+	if err == nil {
+		err = tx.drop(pipelineOfKey(ProjectNo(p), name))
+	}
+	if isNotFound(err) || errors.Is(err, ErrCorrupt) {
+		err = nil
+	}
+	return true, err
 }
 
 // DeletePipelines forgets what the projects' own records of names have, for after the last name.

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -121,4 +123,60 @@ func checkPipelines(t *rapid.T, s *Store, model map[string]DeploymentNo, of map[
 			}
 		}
 	}
+}
+
+func TestPipelinesOfDamage(t *testing.T) {
+	s := openMem(t, vfs.NewMem(), Options{})
+	update(t, s, putSamples)
+	update(t, s, func(tx *Tx) error {
+		_, err := tx.SetPipelines([]PipelineName{{"a", 7}, {"b", 7}, {"later", 8}})
+		return err
+	})
+	faults := func() (tables []string) {
+		for f, err := range s.IndexFaults() {
+			if err != nil {
+				tables = append(tables, "damaged")
+			} else {
+				tables = append(tables, f.Table)
+			}
+		}
+		return tables
+	}
+	if got := faults(); len(got) > 0 {
+		t.Errorf("sound: %v", got)
+	}
+	if x, err := s.PipelinesOf(3, 1); err != nil || len(x.of) != 1 {
+		t.Errorf("%+v, %v", x, err)
+	}
+	update(t, s, func(tx *Tx) error {
+		return errors.Join(tx.set(keyString(tablePipeline, "a"), []byte{0xff}), tx.set(pipelineOfKey(3, "b"), []byte{0xff}), tx.set(pipelineOfKey(4, "x"), encodeNumber(DeploymentNo(7))))
+	})
+	if diff := cmp.Diff([]string{"damaged", "damaged", "damaged", "names of the old design by project"}, sortedStrings(faults())); diff != "" {
+		t.Error(diff)
+	}
+	x, err := s.PipelinesOf(3, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if no, ok := x.Find("b"); ok {
+		t.Errorf("a damaged record is %d", no)
+	}
+	for _, name := range []string{"a", "b", "later", "none"} {
+		update(t, s, func(tx *Tx) error { return tx.DeletePipeline(name) })
+	}
+	if left, err := collect(s.Pipelines("")); len(left) > 0 || err != nil {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	update(t, s, func(tx *Tx) error { return tx.DeletePipelines() })
+	if same, err := x.Current(&s.Reader); same || err != nil {
+		t.Errorf("current after all are gone: %v, %v", same, err)
+	}
+	if got := faults(); len(got) > 0 {
+		t.Errorf("all gone: %v", got)
+	}
+}
+
+func sortedStrings(s []string) []string {
+	slices.Sort(s)
+	return s
 }

@@ -37,6 +37,8 @@ func indexTables() []indexTable {
 		{tableVariants, "encoded forms of deployments", checkOwner, 9},
 		{tableVariantsTodo, "encoded forms to be made", checkOwner, 9},
 		{tableImported, "imported hosts of deployments", checkOwner, 26},
+		{tablePipeline, "names of the old design", checkPipeline, 2},
+		{tablePipelineOf, "names of the old design by project", checkPipelineOf, 1},
 	}
 }
 
@@ -85,6 +87,43 @@ func (x indexTable) fault(r *Reader) func(k, v []byte) (IndexFault, error) {
 		}
 		return IndexFault{}, nil
 	}
+}
+
+// checkPipeline is about what the project of a name's deployment has by the name, if it has anything: a name may be of what is no deployment.
+func checkPipeline(r *Reader, k, v []byte) (bool, error) {
+	no, err := decodeNumber(v)
+	if err != nil {
+		return false, err
+	}
+	p, err := r.number(key64(tableDeploymentNo, DeploymentNo(no)), "deployment %d", no)
+	if isNotFound(err) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	of, err := r.number(pipelineOfKey(ProjectNo(p), string(k[1:])), "pipeline of project %d", p)
+	if isNotFound(err) {
+		return true, nil
+	}
+	return of == no, err
+}
+
+// checkPipelineOf is about whose the deployment is, if it is there.
+func checkPipelineOf(r *Reader, k, v []byte) (bool, error) {
+	if len(k) == len(pipelineChangeKey) {
+		_, err := decodeNumber(v)
+		return true, err
+	}
+	d, err := decodePipelineOf(k, v)
+	if err != nil {
+		return false, err
+	}
+	p, err := r.number(key64(tableDeploymentNo, d.of), "deployment %d", d.of)
+	if isNotFound(err) {
+		return true, nil
+	}
+	return uint32(p) == number32(k), err
 }
 
 func number32(k []byte) uint32 { return binary.BigEndian.Uint32(k[1:]) }

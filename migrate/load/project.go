@@ -89,8 +89,11 @@ func (l *loader) project(ctx context.Context, t Table) (ProjectReport, error) {
 // them depends on them, and not written.
 func (j *job) load(ctx context.Context, filters []convert.Filter) error {
 	j.table = j.conv.Project()
+	snap := j.store.Snapshot()
 	var err error
-	if j.targets, err = scanTargets(&j.store.Reader, j.project.No, len(filters)); err != nil {
+	j.targets, err = scanTargets(&snap.Reader, j.project.No, len(filters))
+	snap.Close()
+	if err != nil {
 		return err
 	}
 	size := j.opts.Batch

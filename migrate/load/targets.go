@@ -20,7 +20,7 @@ type targets struct {
 	project store.ProjectNo
 	byUUID  map[store.UUID]store.DeploymentNo
 	mine    map[store.DeploymentNo][4]byte // how its ID begins
-	names   *store.PipelinesOf             // nil: not read yet
+	names   *store.PipelinesOf             // of when mine was read; nil: not read, or one has changed since
 }
 
 // target is a deployment of the project; the zero value is none.
@@ -29,7 +29,7 @@ type target struct {
 	label [4]byte // how its ID begins: the label of its own host
 }
 
-// scanTargets reads the deployments of a project, if its table is long enough.
+// scanTargets reads the deployments of a project, if its table is long enough, and their names. The reader is of one state of the store.
 func scanTargets(r *store.Reader, p store.ProjectNo, entries int) (*targets, error) {
 	t := &targets{project: p, byUUID: map[store.UUID]store.DeploymentNo{}, mine: map[store.DeploymentNo][4]byte{}}
 	if entries < fewEntries {
@@ -44,7 +44,12 @@ func scanTargets(r *store.Reader, p store.ProjectNo, entries int) (*targets, err
 		}
 		t.byUUID[d.UUID], t.mine[d.No] = d.No, [4]byte(d.UUID[:4])
 	}
-	return t, nil
+	if len(t.mine) == 0 {
+		return t, nil
+	}
+	var err error
+	t.names, err = r.PipelinesOf(p, mostTargets)
+	return t, err
 }
 
 // find answers like legacy.Target, with little of the deployment and its project; zero if there is no such deployment.
@@ -72,19 +77,14 @@ func (t *targets) find(r *store.Reader, scriptHash string) (to target, of store.
 
 // pipeline is Reader.Pipeline; it finds most names of a long table's own deployments in one reading of them all.
 func (t *targets) pipeline(r *store.Reader, name string) (store.DeploymentNo, error) {
-	if len(t.mine) == 0 {
+	if t.names == nil {
 		return r.Pipeline(name)
 	}
-	same := false
-	var err error
-	if t.names != nil {
-		same, err = t.names.Current(r)
-	}
-	if err == nil && !same {
-		t.names, err = r.PipelinesOf(t.project, mostTargets)
-	}
-	if err != nil {
+	if same, err := t.names.Current(r); err != nil {
 		return 0, err
+	} else if !same {
+		t.names = nil // that of a deployment which is gone may be another's now
+		return r.Pipeline(name)
 	}
 	if no, ok := t.names.Find(name); ok {
 		if _, ok := t.mine[no]; ok {

@@ -22,7 +22,7 @@ type deployments struct {
 	scanned bool
 	ids     []store.DeploymentID // newest first
 	byUUID  map[store.UUID]store.DeploymentNo
-	names   *store.PipelinesOf // nil: not read, or not of today
+	names   *store.PipelinesOf // of when ids were read; nil: not read, or one has changed since
 }
 
 func newDeployments(p store.ProjectNo) *deployments { return &deployments{project: p} }
@@ -33,29 +33,14 @@ func (d *deployments) prepare(rd *store.Reader, lines []Line) error {
 		if same, err := d.names.Current(rd); err != nil {
 			return err
 		} else if !same {
-			d.names = nil
+			d.names = nil // that of a deployment which is gone may be another's now
 		}
 	}
-	if len(lines) < fewLines {
+	if d.scanned || len(lines) < fewLines {
 		return nil
 	}
-	if !d.scanned {
-		d.scanned = true
-		if err := d.scan(rd); err != nil {
-			return err
-		}
-	}
-	if d.names != nil || !slices.ContainsFunc(lines, foreignName) {
-		return nil
-	}
-	var err error
-	d.names, err = rd.PipelinesOf(d.project, mostDeployments)
-	return err
-}
-
-func foreignName(l Line) bool {
-	_, own := parseUUID(l.ScriptHash)
-	return !own
+	d.scanned = true
+	return d.scan(rd)
 }
 
 func (d *deployments) scan(rd *store.Reader) error {
@@ -72,13 +57,18 @@ func (d *deployments) scan(rd *store.Reader) error {
 	for _, x := range d.ids {
 		d.byUUID[x.UUID] = x.No
 	}
-	return nil
+	if len(d.ids) == 0 {
+		return nil
+	}
+	var err error
+	d.names, err = rd.PipelinesOf(d.project, mostDeployments)
+	return err
 }
 
 // named returns what legacy.Target does, of which No, Project and UUID are sure to be set.
 //
 // What was scanned may be older than rd. A deployment that was deleted since is found all the same; its entries went from the
-// table in the same batch, and who writes a route looks at the table again. Names are as of rd, or older if prepare was not asked.
+// table in the same batch, and who writes a route looks at the table again.
 func (d *deployments) named(rd *store.Reader, hash string) (store.Deployment, error) {
 	id, isUUID := parseUUID(hash)
 	if no, ok := d.byUUID[id]; isUUID && ok {

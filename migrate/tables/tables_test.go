@@ -1,6 +1,8 @@
 package tables_test
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -183,5 +185,71 @@ func TestNumbers(t *testing.T) {
 	f := last.Faults[1]
 	if f.Piece != 5 || f.Line != 1 || f.Entry != 4 || !strings.Contains(f.Why, "entry 2 comes first") {
 		t.Errorf("%+v", f)
+	}
+}
+
+// TestNamesThatChange reads a table in two pieces: what its lines call deployments counts as it is when they are read, also that of a deployment
+// which is gone by then.
+func TestNamesThatChange(t *testing.T) {
+	const lines = 40
+	w := server(t)
+	var ds [lines]store.DeploymentNo
+	name := func(i int) string { return fmt.Sprint("pipeline-", i) }
+	w.Update(t, func(tx *store.Tx) error {
+		var names []store.PipelineName
+		for i := range ds {
+			d, err := world.PutDeployment(tx, 1, i+1)
+			if err != nil {
+				return err
+			}
+			ds[i] = d.No
+			names = append(names, store.PipelineName{Name: name(i), Deployment: d.No})
+		}
+		_, err := tx.SetPipelines(names)
+		return err
+	})
+	table, err := w.Tables.Table(&w.Store.Reader, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	piece := func(no uint32, label string) tables.Piece {
+		var fs []legacy.Filter
+		for i := range lines {
+			fs = append(fs, legacy.Filter{Pattern: legacy.Pattern(hostkey.Host(world.Label(1, fmt.Sprint(label, i)))), ScriptHash: name(i)})
+		}
+		snap := w.Store.Snapshot()
+		defer snap.Close()
+		p, err := table.Piece(&snap.Reader, store.TableChunk{Project: 1, No: no, JSON: legacy.AppendChunk(nil, fs)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	first := piece(7, "a")
+	var got []store.DeploymentNo
+	for _, r := range first.Routes {
+		got = append(got, r.Record.Deployment)
+	}
+	if diff := cmp.Diff(ds[:], got); diff != "" || len(first.Faults) > 0 {
+		t.Fatalf("%v %s", first.Faults, diff)
+	}
+	theirs := store.DeploymentNo(0)
+	w.Update(t, func(tx *store.Tx) (err error) {
+		x, err := tx.DeploymentByUUID(world.UUID(2, 0))
+		theirs = x.No
+		return errors.Join(err, tx.DeleteDeployment(ds[3]), tx.SetPipeline(name(3), theirs), tx.SetPipeline(name(4), ds[5]))
+	})
+	second := piece(8, "b")
+	want := append(append([]store.DeploymentNo{}, ds[:3]...), ds[5])
+	want = append(want, ds[5:]...)
+	got = nil
+	for _, r := range second.Routes {
+		got = append(got, r.Record.Deployment)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if len(second.Faults) != 1 || second.Faults[0].Class != tables.Foreign || second.Faults[0].Line != 3 {
+		t.Errorf("%+v; line 3 names deployment %d of project 2", second.Faults, theirs)
 	}
 }

@@ -63,6 +63,7 @@ func (c *conn) await() bool {
 		}
 		c.turn = waits
 		err := c.raw.Read(c.ready)
+		c.waits = 0
 		switch {
 		case c.turn == toServer:
 			return true
@@ -147,11 +148,15 @@ func (c *conn) moreRead() bool {
 func (c *conn) serveReady(fd uintptr) bool {
 	c.srv.turns.wakes(c.waits, c.srv.turns.now())
 	c.waits = 0
-	l := c.takeLane()
+	l, yielded := c.takeLane(), true
 	for {
 		if l.r < l.w {
-			if c.turn = c.answerAll(fd, l); c.turn != waits {
+			served := false
+			if served, c.turn = c.answerAll(fd, l); c.turn != waits {
 				return true
+			}
+			if served {
+				yielded = c.srv.turns.yield(!yielded)
 			}
 		}
 		if l.r > 0 {
@@ -196,9 +201,9 @@ func (c *conn) wait() bool {
 	return c.srv.draining.Load()
 }
 
-// answerAll answers the requests that have been read, in order, until one is not for here or not there in full.
-func (c *conn) answerAll(fd uintptr, l *lane) turn {
-	served := false
+// answerAll answers the requests that have been read, in order, until one is not for here or not there in full. It reports whether any was
+// answered, and what becomes of the connection.
+func (c *conn) answerAll(fd uintptr, l *lane) (served bool, next turn) {
 	l.end = 0
 	for {
 		for l.r < l.w && (l.in[l.r] == '\r' || l.in[l.r] == '\n') {
@@ -211,22 +216,19 @@ func (c *conn) answerAll(fd uintptr, l *lane) turn {
 		end += len(headEnd)
 		if !c.answerHere(fd, l, l.in[l.r:l.r+end]) {
 			if !c.flush(fd, l) {
-				return toClosing
+				return served, toClosing
 			}
 			l.end = l.r + end
-			return toServer
+			return served, toServer
 		}
 		l.r += end
 		served = true
 		if c.failed {
-			return toClosing
+			return served, toClosing
 		}
 	}
 	if !c.flush(fd, l) {
-		return toClosing
+		return served, toClosing
 	}
-	if served {
-		c.srv.turns.yield()
-	}
-	return waits
+	return served, waits
 }
