@@ -66,6 +66,7 @@ type conn struct {
 	ready    func(fd uintptr) bool // serveReady, made once
 	lane     *lane                 // nil: there is nothing to do
 	turn     turn                  // what serveReady found
+	tells    tells                 // whether the socket says what is left in it
 	waits    time.Duration         // when it began to wait, by Server.turns; 0: it does not
 	draining bool                  // the server was when await last looked
 	given    bool                  // fasthttp has been given bytes in this visit

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -26,6 +27,7 @@ type lane struct {
 	head    head
 	query   router.Query
 	accepts acceptClass
+	last    received
 }
 
 // outBytes is how much of answers is sent in one piece. What has no room in it goes by itself.
@@ -46,6 +48,15 @@ const (
 	waits     turn = iota // for its next request, or the rest of one
 	toServer              // there is something for fasthttp
 	toClosing             // the client is gone, or told to go
+)
+
+// tells says whether a socket says what is left in it when it is read.
+type tells uint8
+
+const (
+	notAsked tells = iota
+	tellsLeft
+	tellsNothing
 )
 
 // await waits for requests and answers those that it can. It reports false when the connection is over, and true when the next
@@ -148,15 +159,19 @@ func (c *conn) moreRead() bool {
 func (c *conn) serveReady(fd uintptr) bool {
 	c.srv.turns.wakes(c.waits, c.srv.turns.now())
 	c.waits = 0
-	l, yielded := c.takeLane(), true
+	l, emptied := c.takeLane(), false // emptied: nothing was left in the socket, and whatever comes now is told of
 	for {
 		if l.r < l.w {
 			served := false
 			if served, c.turn = c.answerAll(fd, l); c.turn != waits {
 				return true
 			}
+			if served && emptied && l.r == l.w && c.srv.turns.overdue(c.srv.turns.now()) {
+				c.putLane()
+				return c.wait()
+			}
 			if served {
-				yielded = c.srv.turns.yield(!yielded)
+				runtime.Gosched()
 			}
 		}
 		if l.r > 0 {
@@ -167,7 +182,9 @@ func (c *conn) serveReady(fd uintptr) bool {
 			c.turn = toServer // which says that the head is too large
 			return true
 		}
-		n, errno := rawRead(fd, l.in[l.w:])
+		var n int
+		var errno syscall.Errno
+		n, emptied, errno = c.receive(fd, l)
 		switch {
 		case errno == syscall.EINTR:
 		case errno == syscall.EAGAIN && l.w > 0:
@@ -188,6 +205,20 @@ func (c *conn) serveReady(fd uintptr) bool {
 			c.heard = true
 		}
 	}
+}
+
+func (c *conn) receive(fd uintptr, l *lane) (n int, emptied bool, errno syscall.Errno) {
+	if c.tells == notAsked {
+		c.tells = tellsNothing
+		if rawTellLeft(fd) {
+			c.tells = tellsLeft
+		}
+	}
+	if c.tells == tellsNothing {
+		n, errno = rawRead(fd, l.in[l.w:])
+		return n, false, errno
+	}
+	return rawReceive(fd, l.in[l.w:], &l.last)
 }
 
 // wait moves the deadline on before the connection is idle again. It reports true if draining began meanwhile: then another deadline

@@ -6,6 +6,8 @@ import (
 	"os"
 	"syscall"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // waitsHere says that connections wait in lane.go.
@@ -18,6 +20,39 @@ const msgMore = syscall.MSG_MORE
 func rawRead(fd uintptr, p []byte) (int, syscall.Errno) {
 	n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
 	return int(n), errno
+}
+
+// received is what the kernel says of what is left in a socket, as a control message (TCP_INQ, Linux 4.18).
+type received struct {
+	msg     syscall.Msghdr
+	part    syscall.Iovec
+	control struct {
+		syscall.Cmsghdr
+		left int32
+		_    int32
+	}
+}
+
+// rawTellLeft has a socket tell rawReceive what is left in it, and reports whether it will.
+func rawTellLeft(fd uintptr) bool {
+	on := int32(1)
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_SETSOCKOPT, fd, syscall.IPPROTO_TCP, unix.TCP_INQ, uintptr(unsafe.Pointer(&on)), unsafe.Sizeof(on), 0)
+	return errno == 0
+}
+
+// rawReceive is rawRead of a socket that tells what is left, and reports whether that is nothing: no byte, and not the end either.
+func rawReceive(fd uintptr, p []byte, r *received) (n int, emptied bool, errno syscall.Errno) {
+	r.part.Base = unsafe.SliceData(p)
+	r.part.SetLen(len(p))
+	r.msg.Iov, r.msg.Iovlen = &r.part, 1
+	r.msg.Control = (*byte)(unsafe.Pointer(&r.control))
+	r.msg.SetControllen(int(unsafe.Sizeof(r.control)))
+	r.control.Type = 0
+	got, _, errno := syscall.RawSyscall(syscall.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&r.msg)), 0)
+	r.part.Base = nil
+	emptied = errno == 0 && r.msg.Flags&syscall.MSG_CTRUNC == 0 && r.control.Level == syscall.IPPROTO_TCP && r.control.Type == unix.TCP_CM_INQ &&
+		r.control.left == 0
+	return int(got), emptied, errno
 }
 
 // rawSendfile moves *off on by what it sent.

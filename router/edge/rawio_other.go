@@ -17,6 +17,15 @@ const msgMore = 0
 
 func rawRead(fd uintptr, p []byte) (int, syscall.Errno) { return outcome(syscall.Read(int(fd), p)) }
 
+type received struct{}
+
+func rawTellLeft(uintptr) bool { return false }
+
+func rawReceive(fd uintptr, p []byte, _ *received) (n int, emptied bool, errno syscall.Errno) {
+	n, errno = rawRead(fd, p)
+	return n, false, errno
+}
+
 // rawWrite leaves the flags out, which only say in what packets p is sent.
 func rawWrite(fd uintptr, p []byte, _ uintptr) (int, syscall.Errno) {
 	return outcome(syscall.Write(int(fd), p))

@@ -1,18 +1,18 @@
 package edge
 
 import (
-	"runtime"
 	"sync/atomic"
 	"time"
 )
 
-// A connection that has answered has others run before it looks for its next request (yield): its client may have sent that by then, and
-// both are spared a wait, which costs as much as a third of a request.
+// A connection that has answered has others run before it looks for its next request: its client may have sent that by then, and both are spared
+// a wait.
 //
 // But Go asks the kernel which of the waiting connections have something to be read only when nothing else is left to run, or after 10 ms. Where
 // the processors are busy with connections that go on so, one that waits, for its client was late once, is left out for that long. So when no
-// connection has been woken for a while, those that have answered do not yield, and wait unless more has come already: then nothing is left to
-// run, and Go asks.
+// connection has been woken for a while, those that have answered all that has come wait, without another look: they would find something, now and
+// then, and there would always be one of them to run. Then nothing is left to run, and Go asks. A connection may wait without a look only if its
+// socket was emptied, the end of what its client sends included, for nobody is told again of what has come already.
 type turns struct {
 	began time.Time
 	woken atomic.Int64 // when a connection that waited went on, as far as it is noted
@@ -42,13 +42,3 @@ func (t *turns) wakes(since, now time.Duration) {
 
 // overdue reports that connections should wait rather than go on.
 func (t *turns) overdue(now time.Duration) bool { return int64(now)-t.woken.Load() >= int64(leftOut) }
-
-// yield lets others run, unless that would leave those out who wait, and reports whether it did. A connection that skipped its yield
-// and has more to answer all the same must not skip the next (must).
-func (t *turns) yield(must bool) bool {
-	if !must && t.overdue(t.now()) {
-		return false
-	}
-	runtime.Gosched()
-	return true
-}

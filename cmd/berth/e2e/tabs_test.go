@@ -145,6 +145,49 @@ document.documentElement.dataset.ready = "yes";`,
 	}
 }
 
+// And what code answers is the code of the tab's deployment.
+func TestBrowserTabKeepsToItsCode(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, functionFlags(t)...)
+	w := newWrangler(t, s, "")
+	s.berth("project", "create", "shop", "--production-branch", "main")
+	s.berth("project", "set", "shop", "--skew-protection", "on")
+	publish := func(n int) {
+		w.site(map[string]string{
+			"site/index.html": `<!doctype html><p id="said">nothing</p><button>more</button><script>
+document.querySelector("button").onclick = async () => {
+  document.querySelector("#said").textContent = await (await fetch("/api", {method: "POST", body: "what"})).text();
+};
+document.documentElement.dataset.ready = "yes";
+</script>`,
+			"site/_worker.js": fmt.Sprintf(`export default { async fetch(request, env) {
+  if (new URL(request.url).pathname !== "/api") return env.ASSETS.fetch(request);
+  return new Response(await request.text() + " says the code of release %d");
+} };`, n),
+		})
+		w.run("pages", "deploy", "site", "--project-name", "shop", "--branch", "main")
+	}
+	publish(1)
+	ctx := browser(t)
+	if err := open(ctx, s.site("shop."+domain)+"/"); err != nil {
+		t.Fatal(err)
+	}
+	publish(2)
+	var old, young string
+	if err := click(ctx, &old); err != nil {
+		t.Fatal(err)
+	}
+	if err := open(ctx, s.site("shop."+domain)+"/?again"); err != nil {
+		t.Fatal(err)
+	}
+	if err := click(ctx, &young); err != nil {
+		t.Fatal(err)
+	}
+	if old != "what says the code of release 1" || young != "what says the code of release 2" {
+		t.Errorf("the old tab has %q, the new visit %q", old, young)
+	}
+}
+
 // The browser uses what the Link field announces: the style sheet is fetched once, for the hint.
 func TestBrowserPreloads(t *testing.T) {
 	t.Parallel()
