@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -109,6 +110,24 @@ func TestBrowserTabSurvivesADeploy(t *testing.T) {
 	}
 }
 
+// oldAndYoung is what a tab says that was opened before the next release of shop, and one that was opened after it.
+func (s *server) oldAndYoung(t *testing.T, publish func()) (old, young string) {
+	t.Helper()
+	base := s.site("shop." + domain)
+	ctx := browser(t)
+	if err := open(ctx, base+"/"); err != nil {
+		t.Fatal(err)
+	}
+	publish()
+	if err := errors.Join(click(ctx, &old), open(ctx, base+"/?again")); err != nil {
+		t.Fatal(err)
+	}
+	if err := click(ctx, &young); err != nil {
+		t.Fatal(err)
+	}
+	return old, young
+}
+
 // With skew protection a tab keeps to its deployment even for files that every release has under the same name.
 func TestBrowserTabKeepsToItsDeployment(t *testing.T) {
 	t.Parallel()
@@ -125,21 +144,7 @@ document.documentElement.dataset.ready = "yes";`,
 	}
 	s.deploy(page(1), "shop", "main")
 	s.berth("project", "set", "shop", "--skew-protection", "on")
-	ctx := browser(t)
-	if err := open(ctx, s.site("shop."+domain)+"/"); err != nil {
-		t.Fatal(err)
-	}
-	s.deploy(page(2), "shop", "main")
-	var old, young string
-	if err := click(ctx, &old); err != nil {
-		t.Fatal(err)
-	}
-	if err := open(ctx, s.site("shop."+domain)+"/?again"); err != nil {
-		t.Fatal(err)
-	}
-	if err := click(ctx, &young); err != nil {
-		t.Fatal(err)
-	}
+	old, young := s.oldAndYoung(t, func() { s.deploy(page(2), "shop", "main") })
 	if old != "data of release 1" || young != "data of release 2" {
 		t.Errorf("the old tab has %q, the new visit %q", old, young)
 	}
@@ -168,21 +173,7 @@ document.documentElement.dataset.ready = "yes";
 		w.run("pages", "deploy", "site", "--project-name", "shop", "--branch", "main")
 	}
 	publish(1)
-	ctx := browser(t)
-	if err := open(ctx, s.site("shop."+domain)+"/"); err != nil {
-		t.Fatal(err)
-	}
-	publish(2)
-	var old, young string
-	if err := click(ctx, &old); err != nil {
-		t.Fatal(err)
-	}
-	if err := open(ctx, s.site("shop."+domain)+"/?again"); err != nil {
-		t.Fatal(err)
-	}
-	if err := click(ctx, &young); err != nil {
-		t.Fatal(err)
-	}
+	old, young := s.oldAndYoung(t, func() { publish(2) })
 	if old != "what says the code of release 1" || young != "what says the code of release 2" {
 		t.Errorf("the old tab has %q, the new visit %q", old, young)
 	}
