@@ -55,6 +55,11 @@ func listen(t testing.TB, s *Server, log *logBuffer) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serve(t, s, ln, log)
+}
+
+func serve(t testing.TB, s *Server, ln net.Listener, log *logBuffer) *running {
+	t.Helper()
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ln) }()
 	t.Cleanup(func() {

@@ -49,7 +49,6 @@ func rawReceive(fd uintptr, p []byte, r *received) (n int, emptied bool, errno s
 	r.msg.SetControllen(int(unsafe.Sizeof(r.control)))
 	r.control.Type = 0
 	got, _, errno := syscall.RawSyscall(syscall.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&r.msg)), 0)
-	r.part.Base = nil
 	emptied = errno == 0 && r.msg.Flags&syscall.MSG_CTRUNC == 0 && r.control.Level == syscall.IPPROTO_TCP && r.control.Type == unix.TCP_CM_INQ &&
 		r.control.left == 0
 	return int(got), emptied, errno

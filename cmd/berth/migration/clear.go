@@ -100,15 +100,15 @@ func (s *Service) clearPipelines(ctx context.Context, _ *Finished) error {
 			}
 		}
 		if _, err := s.deps.Store.UpdateFreeing(ctx, func(tx *store.Tx) error {
-			if len(some) == 0 {
-				return tx.DeletePipelines()
-			}
 			for _, name := range some {
 				if err := tx.DeletePipeline(name); err != nil {
 					return err
 				}
 			}
-			return nil
+			if len(some) > 0 {
+				return nil
+			}
+			return tx.DeletePipelines() // what is left of deployments that were deleted before their names
 		}); err != nil {
 			return fmt.Errorf("delete the old names of deployments: %w", err)
 		}
