@@ -30,7 +30,7 @@ func testRoute(i int) Route {
 // fill stores n routes in big batches and compacts.
 func fill(tb testing.TB, s *Store, n int) {
 	tb.Helper()
-	const step = 50_000
+	const step = 5_000 // what a commit logs is one block, and sizes are estimated to the block
 	for from := 0; from < n; from += step {
 		_, err := s.Update(context.Background(), func(tx *Tx) error {
 			for i := from; i < min(from+step, n); i++ {

@@ -41,7 +41,7 @@ var recode = map[string]func([]byte) ([]byte, error){
 	"head":       recoder(decodeHead, encodeHead),
 	"number":     recoder(decodeNumber, encodeNumber[uint64]),
 	"commit": recoder(decodeCommit, func(c commitRecord) []byte {
-		return encodeCommit(c.at, c.touched)
+		return encodeCommit(nil, c.at, c.touched)
 	}),
 }
 
@@ -144,11 +144,11 @@ var samples = map[string][][]byte{
 	},
 	"number": {encodeNumber(uint64(300)), encodeNumber(uint64(math.MaxUint64))},
 	"commit": {
-		encodeCommit(sampleTime, []touch{
+		encodeCommit(nil, sampleTime, []touch{
 			{routeID: routeID{tableRoute, hostkey.Key{1, 15: 2}}, before: appendRoute(nil, testRoute(5))},
 			{routeID: routeID{tableWildcard, hostkey.Key{3}}},
 		}),
-		encodeCommit(time.Time{}, nil),
+		encodeCommit(nil, time.Time{}, nil),
 	},
 }
 

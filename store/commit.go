@@ -99,6 +99,7 @@ func (s *Store) commitGroup(first *call) {
 		return
 	}
 	g := &group{s: s, batch: s.db.NewIndexedBatch(), head: s.current.Load().head, room: room, filter: s.filters.live.Load()}
+	g.touched = s.spare.group
 	g.take(first)
 	runtime.Gosched() // those who were just answered are about to ask again: let them in
 	for more := true; more && !g.full(); {
@@ -110,6 +111,7 @@ func (s *Store) commitGroup(first *call) {
 		}
 	}
 	err = g.commit()
+	s.spare.keep(g.touched)
 	for i, c := range g.calls {
 		if r := g.replies[i]; err != nil && r.err == nil {
 			c.reply <- reply{err: err}
@@ -125,6 +127,10 @@ func (g *group) known(id routeID) {
 		g.filter.add(id.table, &id.key)
 	}
 }
+
+// isNew is true of a record that is not there for certain. Nearly all that are set are new, and to look for each in the tables takes
+// most of the time of a commit, and the locks of Pebble's cache, which those who look hosts up wait for. False means nothing.
+func (g *group) isNew(id routeID) bool { return g.filter != nil && !g.filter.has(id.table, &id.key) }
 
 func (g *group) full() bool {
 	return len(g.calls) >= g.s.opts.MaxGroup || g.batch.Len() >= g.room.group
@@ -143,7 +149,7 @@ func (g *group) take(c *call) {
 // run runs one function and settles what it is told.
 func (g *group) run(c *call) {
 	before, undo := g.head, g.mark()
-	tx := &Tx{g: g}
+	tx := &Tx{g: g, touches: g.s.spare.update}
 	tx.Reader = Reader{txSource{tx}}
 	commit, err := Commit{}, c.ctx.Err()
 	if err == nil {
@@ -161,8 +167,10 @@ func (g *group) run(c *call) {
 		err = errors.Join(err, undo())
 	} else if tx.wrote {
 		g.commits = append(g.commits, commit)
-		g.touched = append(g.touched, tx.touched...)
+		g.touched = append(g.touched, tx.list...)
 	}
+	g.s.spare.update = tx.touches
+	g.s.spare.update.reset(&g.s.spare.most)
 	if err != nil {
 		g.s.stats.failed.Add(1)
 	}
@@ -232,8 +240,9 @@ func (g *group) commit() error {
 	}
 	start := time.Now()
 	if err := s.apply(g.batch); err != nil {
-		return err
+		return err // Pebble may have the batch still
 	}
+	_ = g.batch.Close() // for the next group
 	if took := time.Since(start); took > slowCommit {
 		s.opts.Log.Warn("slow commit: the disk takes long to sync", "took", took, "updates", len(g.commits))
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"berth/router/hostkey"
@@ -15,8 +16,9 @@ import (
 // is over its bounds, and few, so that no Update pays for a long pause.
 const trimStep = 8
 
-func encodeCommit(now time.Time, touched []touch) []byte {
-	e := encoder{b: make([]byte, 0, 16+len(touched)*30)}
+// encodeCommit appends the record of a commit to b.
+func encodeCommit(b []byte, now time.Time, touched []touch) []byte {
+	e := encoder{b: slices.Grow(b, 16+len(touched)*30)}
 	e.u8(commitVersion)
 	e.time(now)
 	e.uint(uint64(len(touched)))

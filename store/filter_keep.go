@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,7 +32,7 @@ type filters struct {
 func newFilters() *filters { return &filters{want: make(chan struct{}, 1)} }
 
 const (
-	filterHeadroom   = 4  // a new filter is for a fourth more keys than there are
+	filterHeadroom   = 4  // the first filter is for a fourth more keys than there are; one that is needed because they grew, for twice as many
 	expectedHeadroom = 16 // and for a sixteenth more than are expected: others write too
 	routeBytes       = 28 // that a route record takes on disk, about
 	filterStep       = 8192
@@ -67,6 +68,13 @@ func (f *filters) ask() {
 	case f.want <- struct{}{}:
 	default:
 	}
+}
+
+// filling reports whether there is going to be another.
+func (f *filters) filling() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.next != nil || len(f.want) > 0
 }
 
 // ExpectRoutes says that there will be about n records of hosts and wildcards in all. Whoever is about to write many says so
@@ -163,7 +171,11 @@ func (s *Store) fillFilter() error {
 	if err != nil {
 		return err
 	}
-	x, v, err := s.beginFilter(keys + keys/filterHeadroom)
+	room := keys + keys/filterHeadroom
+	if live := s.filters.live.Load(); live != nil && live.full() {
+		room = 2 * keys
+	}
+	x, v, err := s.beginFilter(room)
 	if x == nil {
 		return err
 	}
@@ -210,7 +222,10 @@ func (s *Store) fillFromIter(it *pebble.Iterator, table byte, x *keyFilter) erro
 		}
 		k := hostkey.Key(b[1:])
 		x.add(table, &k)
-		if n++; n%filterStep != 0 {
+		if n++; n%yieldEvery == 0 {
+			runtime.Gosched()
+		}
+		if n%filterStep != 0 {
 			continue
 		}
 		if !s.rest(time.Since(began)) {

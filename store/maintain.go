@@ -39,6 +39,8 @@ type Metrics struct {
 	TableFilterHits, TableFilterMisses int64
 	// The filter of host keys in memory; zero until it is in use.
 	KeyFilterBytes, KeyFilterKeys int64
+	KeyFilterFilling              bool  // another is being filled, or is about to be
+	Compactions                   int64 // under way
 }
 
 // Metrics returns the figures; ErrClosed after Close, ErrBroken after a disk error.
@@ -49,10 +51,12 @@ func (s *Store) Metrics() (Metrics, error) {
 			DiskBytes: m.DiskSpaceUsage(), LevelZero: m.Levels[0].TablesCount, MemTableBytes: m.MemTable.Size,
 			CacheBytes: m.BlockCache.Size, CacheHits: m.BlockCache.Hits, CacheMisses: m.BlockCache.Misses,
 			TableFilterHits: m.Filter.Hits, TableFilterMisses: m.Filter.Misses,
+			Compactions: m.Compact.NumInProgress,
 		}
 		if f := s.filters.live.Load(); f != nil {
 			out.KeyFilterBytes, out.KeyFilterKeys = f.bytes(), f.n.Load()
 		}
+		out.KeyFilterFilling = s.filters.filling()
 		for _, l := range m.Levels {
 			out.TableFiles += l.TablesCount
 		}

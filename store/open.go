@@ -48,6 +48,7 @@ type Store struct {
 		rev Revision
 		at  time.Time
 	}
+	spare     spare // the committer's
 	stats     counters
 	corrupt   atomic.Uint64
 	logBroken sync.Once

@@ -11,7 +11,7 @@ import (
 type Options struct {
 	// CacheBytes bounds the block cache; default 64 MiB, at least 1 MiB.
 	CacheBytes int64
-	// MemTableBytes is the size of a memtable; default 16 MiB, 64 KiB to 1 GiB. Up to two are in memory while one is
+	// MemTableBytes is the size of a memtable; default 8 MiB, 64 KiB to 1 GiB. Up to two are in memory while one is
 	// flushed.
 	MemTableBytes int64
 	// KeyFilterBytes bounds the filter of host keys in memory; default 64 MiB, at least 64 KiB, negative for none. It is as large
@@ -38,8 +38,10 @@ type Options struct {
 }
 
 const (
-	defaultCacheBytes    = 64 << 20
-	defaultMemTableBytes = 16 << 20
+	defaultCacheBytes = 64 << 20
+	// Memtables take their memory from the block cache: with four of 16 MiB, which is what a bulk load comes to, nothing is left of it,
+	// and look-ups read every filter anew.
+	defaultMemTableBytes = 8 << 20
 	defaultKeyFilter     = 64 << 20
 	defaultCommitLogMax  = 100_000
 	defaultCommitLogAge  = 7 * 24 * time.Hour

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -17,6 +18,18 @@ const pebbleFormat = pebble.FormatTableFormatV6
 // filterBits per key make one look-up of an unknown host in about a hundred read a data block.
 const filterBits = 10
 
+// maxTableBytes bounds tables, for the sake of their filters, each of which is one block: that of 16 MiB of routes takes 0.7 MiB. What
+// memtables leave of the cache is divided by shards, and a filter that is larger than what a shard has left is read anew by every
+// look-up, in a tenth of a millisecond.
+const maxTableBytes = 16 << 20
+
+func tableBytes() (sizes [7]int64) {
+	for i := range sizes {
+		sizes[i] = min(int64(2<<20)<<i, maxTableBytes)
+	}
+	return sizes
+}
+
 func (s *Store) pebbleOptions() *pebble.Options {
 	logger := &dbLogger{log: s.opts.Log, guard: s.guard}
 	o := &pebble.Options{
@@ -27,6 +40,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		FormatMajorVersion: pebbleFormat,
 		// Keys in level 0 cost every look-up a seek: compact them early.
 		L0CompactionThreshold: 2,
+		TargetFileSizes:       tableBytes(),
 		Logger:                logger,
 		EventListener:         s.events(),
 	}
@@ -34,10 +48,30 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		l := &o.Levels[i]
 		l.BlockSize = 4 << 10 // a point read on a cold host costs one
 		l.IndexBlockSize = 256 << 10
-		l.FilterPolicy = bloom.FilterPolicy(filterBits)
+		l.FilterPolicy = yieldingFilter{bloom.FilterPolicy(filterBits)}
 		l.Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
 	}
 	return o
+}
+
+// yieldingFilter is its policy, and what writes a filter lets others have the processor now and then: it is told each key that a
+// flush or a compaction writes, and Pebble has no other place where those who write much could be courteous. See yieldEvery.
+type yieldingFilter struct{ pebble.FilterPolicy }
+
+func (f yieldingFilter) NewWriter(t pebble.FilterType) pebble.FilterWriter {
+	return &yieldingWriter{FilterWriter: f.FilterPolicy.NewWriter(t)}
+}
+
+type yieldingWriter struct {
+	pebble.FilterWriter
+	keys int
+}
+
+func (w *yieldingWriter) AddKey(key []byte) {
+	if w.keys++; w.keys%yieldEvery == 0 {
+		runtime.Gosched()
+	}
+	w.FilterWriter.AddKey(key)
 }
 
 // events passes on what an operator should know. Pebble's default answer to a corrupt table is to end the process; here

@@ -21,9 +21,8 @@ type Tx struct {
 	done atomic.Bool
 	err  error // first failed write of the batch itself: the Update must not succeed
 
-	wrote       bool
-	touched     []touch
-	touchedAt   map[routeID]int
+	wrote bool
+	touches
 	projects    []ProjectNo
 	deployments []DeploymentNo
 	tables      []ProjectNo
@@ -164,63 +163,68 @@ func (tx *Tx) setRoute(id routeID, r Route) error {
 	if err := checkRoute(r); err != nil {
 		return err
 	}
-	if err := tx.remember(id); err != nil {
+	t, err := tx.remember(id)
+	if err != nil {
 		return err
 	}
-	tx.touched[tx.touchedAt[id]].gone = false
+	return tx.putRoute(t, r)
+}
+
+// putRoute writes the record of a touch into the batch, without a detour.
+func (tx *Tx) putRoute(t *touch, r Route) error {
+	t.gone = false
+	tx.g.known(t.routeID)
 	r.Epoch = tx.g.head.epoch
-	tx.g.known(id)
-	return tx.set(routeKey(id.table, id.key), appendRoute(make([]byte, 0, maxRouteBytes), r))
+	var room [maxRouteBytes]byte
+	value := appendRoute(room[:0], r)
+	op := tx.g.batch.SetDeferred(1+len(t.key), len(value))
+	op.Key[0] = t.table
+	copy(op.Key[1:], t.key[:])
+	copy(op.Value, value)
+	return tx.written(op.Finish())
 }
 
 func (tx *Tx) deleteRoute(id routeID) (bool, error) {
+	if err := tx.usable(); err != nil || tx.g.isNew(id) {
+		return false, err
+	}
 	key := routeKey(id.table, id.key)
 	there, err := tx.has(key)
 	if err != nil || !there {
 		return false, err
 	}
-	if err := tx.remember(id); err != nil {
+	t, err := tx.remember(id)
+	if err != nil {
 		return false, err
 	}
-	tx.touched[tx.touchedAt[id]].gone = true
+	t.gone = true
 	return true, tx.drop(key)
 }
 
 // remember notes a record's value before this Update, for the commit log, the first time that it is touched.
-func (tx *Tx) remember(id routeID) error {
+func (tx *Tx) remember(id routeID) (*touch, error) {
 	if err := tx.usable(); err != nil {
-		return err
+		return nil, err
 	}
-	if _, ok := tx.touchedAt[id]; ok {
-		return nil
+	if t := tx.find(id); t != nil {
+		return t, nil
+	}
+	if tx.g.isNew(id) {
+		return tx.add(id, nil), nil
 	}
 	key := routeKey(id.table, id.key)
 	b, c, err := tx.src.get(key)
-	var before []byte
-	switch {
-	case isAbsent(err):
-	case err != nil:
-		return readError(key, err)
-	default:
-		before = slices.Clone(b)
-		if err := c.Close(); err != nil {
-			return readError(key, err)
-		}
+	if isAbsent(err) {
+		return tx.add(id, nil), nil
 	}
-	tx.rememberAs(id, before)
-	return nil
-}
-
-// rememberAs is remember where the value before is known; a value that was noted earlier stays.
-func (tx *Tx) rememberAs(id routeID, before []byte) {
-	if _, ok := tx.touchedAt[id]; ok {
-		return
+	if err != nil {
+		return nil, readError(key, err)
 	}
-	if tx.touchedAt == nil {
-		tx.touchedAt = make(map[routeID]int)
+	before := slices.Clone(b)
+	if err := c.Close(); err != nil {
+		return nil, readError(key, err)
 	}
-	tx.touchedAt[id] = len(tx.touched)
-	tx.touched = append(tx.touched, touch{routeID: id, before: before})
+	return tx.add(id, before), nil
 }
 
 func isAbsent(err error) bool { return err == pebble.ErrNotFound }
@@ -233,15 +237,18 @@ func (tx *Tx) finish() (Commit, error) {
 		g.head.wildcardGen++
 	}
 	now := g.s.opts.Now()
-	if err := tx.set(key64(tableCommit, g.head.rev), encodeCommit(now, tx.touched)); err != nil {
+	if err := tx.set(key64(tableCommit, g.head.rev), g.s.spare.commit(now, tx.list)); err != nil {
 		return Commit{}, err
 	}
 	if err := tx.trimCommitLog(now); err != nil {
 		return Commit{}, err
 	}
 	c := Commit{Revision: g.head.rev, Time: now, WildcardGeneration: g.head.wildcardGen, Epoch: g.head.epoch, Migration: tx.migration}
-	for _, t := range tx.touched {
-		if t.table == tableRoute {
+	if len(tx.list) > 0 {
+		c.Keys = make([]hostkey.Key, 0, len(tx.list))
+	}
+	for i := range tx.list {
+		if t := &tx.list[i]; t.table == tableRoute {
 			c.Keys = append(c.Keys, t.key)
 		}
 	}

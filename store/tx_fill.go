@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -35,10 +36,7 @@ func (tx *Tx) FillRoutes(routes []KeyedRoute) (kept []KeyedRoute, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if tx.touchedAt == nil {
-		tx.touchedAt = make(map[routeID]int, len(routes))
-		tx.touched = make([]touch, 0, len(routes))
-	}
+	tx.expect(len(routes))
 	for i := range routes {
 		r := &routes[i]
 		if before[i] != nil {
@@ -67,6 +65,9 @@ func (tx *Tx) routesBefore(routes []KeyedRoute) (before [][]byte, err error) {
 	key := make([]byte, 1+len(hostkey.Key{}))
 	key[0] = tableRoute
 	for i := range routes {
+		if i%yieldEvery == 0 {
+			runtime.Gosched()
+		}
 		if known != nil && !known.has(tableRoute, &routes[i].Key) {
 			continue
 		}
@@ -100,7 +101,7 @@ func valueAt(it *pebble.Iterator, key []byte) ([]byte, error) {
 	return slices.Clone(v), nil
 }
 
-// fillRoute is setRoute where the value before is known. It writes into the batch without a detour.
+// fillRoute is setRoute where the value before is known.
 func (tx *Tx) fillRoute(r *KeyedRoute, before []byte) error {
 	if err := checkRoute(r.Route); err != nil {
 		return fmt.Errorf("host key %s: %w", r.Key, err)
@@ -109,16 +110,9 @@ func (tx *Tx) fillRoute(r *KeyedRoute, before []byte) error {
 		return err
 	}
 	id := routeID{tableRoute, r.Key}
-	tx.rememberAs(id, before)
-	tx.touched[tx.touchedAt[id]].gone = false
-	tx.g.known(id)
-	route := r.Route
-	route.Epoch = tx.g.head.epoch
-	var value [maxRouteBytes]byte
-	encoded := appendRoute(value[:0], route)
-	op := tx.g.batch.SetDeferred(1+len(r.Key), len(encoded))
-	op.Key[0] = tableRoute
-	copy(op.Key[1:], r.Key[:])
-	copy(op.Value, encoded)
-	return tx.written(op.Finish())
+	t := tx.find(id)
+	if t == nil {
+		t = tx.add(id, before)
+	}
+	return tx.putRoute(t, r.Route)
 }

@@ -84,7 +84,7 @@ func Busy(ctx context.Context, c BusyConfig) (_ *BusyReport, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	if err := errors.Join(w.awaitFilter(ctx), readPages(made.Dir)); err != nil {
+	if err := errors.Join(w.settle(ctx), readPages(made.Dir)); err != nil {
 		return nil, err
 	}
 	run := &busyRun{BusyConfig: c, world: w, rep: &BusyReport{Deployments: c.Deployments, Kinds: []*BusyKind{{Kind: "hit"}, {Kind: "read"}}}}
@@ -130,6 +130,10 @@ func (r *busyRun) choose(ctx context.Context) error {
 
 // phase has one ask, and some write, for a while.
 func (r *busyRun) phase(ctx context.Context, phase int, writers []func(context.Context) error) error {
+	// What others wrote before is not compacted any more, or nobody would be idle.
+	if err := r.settle(ctx); err != nil {
+		return err
+	}
 	over, cancel := context.WithTimeout(ctx, r.Phase)
 	defer cancel()
 	var wg sync.WaitGroup

@@ -120,7 +120,7 @@ func (c GrowthConfig) size(ctx context.Context, cc corpus.Config, at, scratch st
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.api.close()) }()
-	if err := errors.Join(r.awaitFilter(ctx), readPages(made.Dir)); err != nil {
+	if err := errors.Join(r.settle(ctx), readPages(made.Dir)); err != nil {
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{r.lookups, r.deploys, r.lists, r.removals, r.upkeep, r.drop} {

@@ -144,7 +144,7 @@ func (c LookupConfig) inMemory(ctx context.Context, runs []*lookupRun) (err erro
 }
 
 func (r *lookupRun) prepare(ctx context.Context, reads int) error {
-	if err := errors.Join(r.awaitFilter(ctx), readPages(r.corpus.Dir)); err != nil {
+	if err := errors.Join(r.settle(ctx), readPages(r.corpus.Dir)); err != nil {
 		return err
 	}
 	du, err := r.data.Store.DiskUsage()
@@ -269,7 +269,7 @@ func (r *lookupRun) dropped(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.world.close()) }()
-	if err := r.awaitFilter(ctx); err != nil {
+	if err := r.settle(ctx); err != nil {
 		return err
 	}
 	if _, err := r.single(r.keys(leadReads)); err != nil {

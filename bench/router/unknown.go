@@ -118,7 +118,7 @@ func (r *unknownRun) run(ctx context.Context, made *corpus.Corpus, so store.Opti
 	}
 	defer func() { err = errors.Join(err, r.world.close()) }()
 	if so.KeyFilterBytes == 0 {
-		if err := r.awaitFilter(ctx); err != nil {
+		if err := r.settle(ctx); err != nil {
 			return err
 		}
 	}

@@ -40,12 +40,12 @@ func (w *world) close() error {
 	return w.data.Close()
 }
 
-// awaitFilter waits until the store settles unknown hosts in memory.
-func (w *world) awaitFilter(ctx context.Context) error {
+// settle waits until the store knows unknown hosts by its memory, and has ended what it does of itself after writes.
+func (w *world) settle(ctx context.Context) error {
 	t := time.NewTicker(10 * time.Millisecond)
 	defer t.Stop()
 	for {
-		if m, err := w.data.Store.Metrics(); err != nil || m.KeyFilterBytes > 0 {
+		if m, err := w.data.Store.Metrics(); err != nil || m.KeyFilterBytes > 0 && !m.KeyFilterFilling && m.Compactions == 0 {
 			return err
 		}
 		select {

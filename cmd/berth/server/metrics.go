@@ -146,6 +146,7 @@ func (s scrape) store(n *node) {
 	s.count("store_cache_misses", "Blocks that were read.", uint64(m.CacheMisses))
 	s.gauge("key_filter_bytes", "Of the filter of host keys; 0 until it is filled.", float64(m.KeyFilterBytes))
 	s.gauge("key_filter_keys", "Host keys in the filter.", float64(m.KeyFilterKeys))
+	s.gauge("database_compactions", "Compactions of the database that are under way.", float64(m.Compactions))
 }
 
 // migration has more than the phase only while both sides are there.
