@@ -16,7 +16,7 @@ CRASH_ROUNDS  ?= 200
 BENCH         ?=
 
 .DEFAULT_GOAL := build
-.PHONY: build run test check unit e2e fuzz crash bench microbench profile fmt clean help
+.PHONY: build run test check unit e2e fuzz crash bench microbench profile pgo fmt clean help
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -29,10 +29,13 @@ run: build ## serve testdata/sites/hello on this machine until Ctrl-C
 
 test: unit fuzz-short e2e ## everything: unit tests, short fuzzing, real wrangler, real browser, real kill -9
 
+# Tests are compiled without the profile (see pgo), which would have all that berth is made of compiled twice. e2e tests what is built.
+unit: export GOFLAGS += -pgo=off
 unit:
 	$(GO) test -shuffle=on $(PKGS)
 
 check: export CGO_ENABLED ?= 1
+check: export GOFLAGS += -pgo=off
 check: ## gofmt, vet, staticcheck, policy tests, race detector
 	@./.ci/need cc
 	@out=$$(git ls-files '*.go' | xargs gofmt -l); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
@@ -71,6 +74,12 @@ microbench: ## Go's benchmarks of single packages
 
 profile: build ## where the time of a request goes, beside the floor of the machine: bin/profiles
 	$(BIN) bench profile --sites 2000 --hosts 20000 --profiles bin/profiles
+
+# Go compiles cmd/berth by the profile in it: what is asked for most is inlined further. It need not be renewed often.
+pgo: profile ## profile the hot paths anew for the compiler: cmd/berth/default.pgo
+	$(GO) test -run '^$$' -bench 'LookupRoute/hosts=1000000|Update' -benchtime 3s -cpuprofile bin/profiles/store.pprof -o bin/store.test ./store
+	$(GO) tool pprof -proto bin/profiles/*.pprof > bin/default.pgo
+	mv bin/default.pgo cmd/berth/default.pgo
 
 fmt:
 	gofmt -w $$(git ls-files '*.go')
