@@ -242,7 +242,9 @@ func (g *group) commit() error {
 	if err := s.apply(g.batch); err != nil {
 		return err // Pebble may have the batch still
 	}
-	_ = g.batch.Close() // for the next group
+	if g.batch.Count() <= keptTouches {
+		_ = g.batch.Close() // for the next group, with all the memory that its index has taken
+	}
 	if took := time.Since(start); took > slowCommit {
 		s.opts.Log.Warn("slow commit: the disk takes long to sync", "took", took, "updates", len(g.commits))
 	}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"errors"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -74,7 +73,8 @@ func (f *filters) ask() {
 func (f *filters) filling() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.next != nil || len(f.want) > 0
+	live := f.live.Load()
+	return f.next != nil || len(f.want) > 0 || live != nil && f.tooSmall(live)
 }
 
 // ExpectRoutes says that there will be about n records of hosts and wildcards in all. Whoever is about to write many says so
@@ -215,6 +215,7 @@ func (s *Store) fillFrom(v *view, x *keyFilter) error {
 
 func (s *Store) fillFromIter(it *pebble.Iterator, table byte, x *keyFilter) error {
 	began, n := time.Now(), 0
+	var give courtesy
 	for ok := it.First(); ok; ok = it.Next() {
 		b := it.Key()
 		if len(b) != 1+len(hostkey.Key{}) {
@@ -222,16 +223,14 @@ func (s *Store) fillFromIter(it *pebble.Iterator, table byte, x *keyFilter) erro
 		}
 		k := hostkey.Key(b[1:])
 		x.add(table, &k)
-		if n++; n%yieldEvery == 0 {
-			runtime.Gosched()
-		}
-		if n%filterStep != 0 {
+		give.one()
+		if n++; n%filterStep != 0 {
 			continue
 		}
-		if !s.rest(time.Since(began)) {
+		if !s.rest(time.Since(began) - give.waited) {
 			return ErrClosed
 		}
-		began = time.Now()
+		began, give.waited = time.Now(), 0
 	}
 	return it.Error()
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -18,10 +17,10 @@ const pebbleFormat = pebble.FormatTableFormatV6
 // filterBits per key make one look-up of an unknown host in about a hundred read a data block.
 const filterBits = 10
 
-// maxTableBytes bounds tables, for the sake of their filters, each of which is one block: that of 16 MiB of routes takes 0.7 MiB. What
-// memtables leave of the cache is divided by shards, and a filter that is larger than what a shard has left is read anew by every
-// look-up, in a tenth of a millisecond.
-const maxTableBytes = 16 << 20
+// maxTableBytes bounds tables, for the sake of their filters, each of which is one block: that of 32 MiB of routes takes 1.4 MiB. What
+// memtables leave of the cache is divided by shards, eight for two processors, and a filter that is larger than what a shard has left is
+// read anew by every look-up, in a tenth of a millisecond and more.
+const maxTableBytes = 32 << 20
 
 func tableBytes() (sizes [7]int64) {
 	for i := range sizes {
@@ -48,29 +47,27 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		l := &o.Levels[i]
 		l.BlockSize = 4 << 10 // a point read on a cold host costs one
 		l.IndexBlockSize = 256 << 10
-		l.FilterPolicy = yieldingFilter{bloom.FilterPolicy(filterBits)}
+		l.FilterPolicy = courteousFilter{bloom.FilterPolicy(filterBits)}
 		l.Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
 	}
 	return o
 }
 
-// yieldingFilter is its policy, and what writes a filter lets others have the processor now and then: it is told each key that a
-// flush or a compaction writes, and Pebble has no other place where those who write much could be courteous. See yieldEvery.
-type yieldingFilter struct{ pebble.FilterPolicy }
+// courteousFilter is its policy, and what writes a filter lets others have the processor now and then: it is told each key that a
+// flush or a compaction writes, and Pebble has no other place for it.
+type courteousFilter struct{ pebble.FilterPolicy }
 
-func (f yieldingFilter) NewWriter(t pebble.FilterType) pebble.FilterWriter {
-	return &yieldingWriter{FilterWriter: f.FilterPolicy.NewWriter(t)}
+func (f courteousFilter) NewWriter(t pebble.FilterType) pebble.FilterWriter {
+	return &courteousWriter{FilterWriter: f.FilterPolicy.NewWriter(t)}
 }
 
-type yieldingWriter struct {
+type courteousWriter struct {
 	pebble.FilterWriter
-	keys int
+	courtesy courtesy
 }
 
-func (w *yieldingWriter) AddKey(key []byte) {
-	if w.keys++; w.keys%yieldEvery == 0 {
-		runtime.Gosched()
-	}
+func (w *courteousWriter) AddKey(key []byte) {
+	w.courtesy.one()
 	w.FilterWriter.AddKey(key)
 }
 

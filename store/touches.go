@@ -1,24 +1,16 @@
 package store
 
-import (
-	"runtime"
-	"time"
-)
+import "time"
 
 // touches are the route records that an Update has set or deleted, in the order in which it came to them.
 type touches struct {
-	list []touch
-	at   map[routeID]int // where in list
+	list     []touch
+	at       map[routeID]int // where in list
+	courtesy courtesy
 }
 
-const (
-	// yieldEvery is after how many records whatever goes through many lets others have the processor: long Updates, flushes,
-	// compactions, the filling of filters. Go would take it from them after 10 ms. Whoever looks a host up may have to wait for a
-	// lock of Pebble's, which takes a microsecond, and then, in the middle of a request, for a processor.
-	yieldEvery = 16
-	// keptTouches is how many records the committer has memory ready for. An Update of more makes garbage.
-	keptTouches = 1 << 16
-)
+// keptTouches is how many records the committer has memory ready for. An Update of more makes garbage.
+const keptTouches = 1 << 16
 
 // find returns the touch of a record, nil if there is none. It is valid until the next add.
 func (t *touches) find(id routeID) *touch {
@@ -35,9 +27,7 @@ func (t *touches) add(id routeID, before []byte) *touch {
 	}
 	t.at[id] = len(t.list)
 	t.list = append(t.list, touch{routeID: id, before: before})
-	if len(t.list)%yieldEvery == 0 {
-		runtime.Gosched()
-	}
+	t.courtesy.one()
 	return &t.list[len(t.list)-1]
 }
 
@@ -54,7 +44,7 @@ func (t *touches) expect(n int) {
 // reset empties t and keeps its memory for the next Update, unless that is much. most is how many records it has had room for.
 func (t *touches) reset(most *int) {
 	n := len(t.list)
-	if *most = max(*most, n); *most > keptTouches {
+	if *most = max(*most, n); max(*most, cap(t.list)) > keptTouches {
 		*t, *most = touches{}, 0
 		return
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -50,9 +51,7 @@ func TestNoUpdateHasAnothersTouches(t *testing.T) {
 // A filter that says that a record is new spares the look for it. It must not say so of what the group, or the Update, has set.
 func TestSetsSeeWhatIsThere(t *testing.T) {
 	s := openMem(t, vfs.NewMem(), Options{})
-	if err := s.fillFilter(); err != nil {
-		t.Fatal(err)
-	}
+	useFilter(t, s)
 	update(t, s, setRoute(1))
 	update(t, s, func(tx *Tx) error {
 		return errors.Join(tx.SetRoute(testKey(1), testRoute(2)), tx.SetRoute(testKey(3), testRoute(3)), tx.DeleteRoute(testKey(3)))
@@ -66,6 +65,74 @@ func TestSetsSeeWhatIsThere(t *testing.T) {
 	for _, i := range []int{1, 3, 4} {
 		if r, err := s.LookupRoute(testKey(i)); !errors.Is(err, ErrNotFound) {
 			t.Errorf("route %d: %+v, %v", i, r, err)
+		}
+	}
+}
+
+// Updates of one group that set the same record, some of which fail, and one of which comes upon another filter: the log has what each
+// of those that did not fail made of it.
+func TestGroupLogsEachValue(t *testing.T) {
+	fs := &heldSync{FS: vfs.NewMem()}
+	s := openMem(t, fs, Options{})
+	useFilter(t, s)
+	release := fs.hold()
+	var wg sync.WaitGroup
+	wg.Go(func() { update(t, s, setRoute(0)) })
+	<-fs.reached
+	var mu sync.Mutex
+	set := make(map[Revision]Route)
+	for i := range 12 {
+		wg.Go(func() {
+			fails := errors.New("no")
+			rev, err := s.Update(t.Context(), func(tx *Tx) error {
+				if i == 5 {
+					if err := s.fillFilter(); err != nil {
+						return err
+					}
+				}
+				err := errors.Join(tx.SetRoute(testKey(1), testRoute(100+i)), tx.DeleteRoute(testKey(1)))
+				if i%3 == 1 {
+					return errors.Join(err, fails)
+				}
+				if i%3 == 0 {
+					err = errors.Join(err, tx.SetRoute(testKey(1), testRoute(i)))
+				}
+				return err
+			})
+			if i%3 == 1 {
+				if !errors.Is(err, fails) {
+					t.Error(err)
+				}
+				return
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if set[rev] = (Route{}); i%3 == 0 {
+				set[rev] = testRoute(i)
+			}
+		})
+	}
+	release()
+	wg.Wait()
+	if len(set) != 8 {
+		t.Errorf("%d revisions, want 8", len(set))
+	}
+	for rev, want := range set {
+		if r, err := s.RouteAt(testKey(1), rev); r != want || errors.Is(err, ErrNotFound) != (want == Route{}) {
+			t.Errorf("at %d it was %+v, %v, want %+v", rev, r, err, want)
+		}
+	}
+}
+
+// useFilter fills a filter, which the store may be about to do of itself: then one of the two is dropped.
+func useFilter(t *testing.T, s *Store) {
+	t.Helper()
+	for s.filters.live.Load() == nil {
+		if err := s.fillFilter(); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -65,9 +64,7 @@ func (tx *Tx) routesBefore(routes []KeyedRoute) (before [][]byte, err error) {
 	key := make([]byte, 1+len(hostkey.Key{}))
 	key[0] = tableRoute
 	for i := range routes {
-		if i%yieldEvery == 0 {
-			runtime.Gosched()
-		}
+		tx.courtesy.one()
 		if known != nil && !known.has(tableRoute, &routes[i].Key) {
 			continue
 		}
