@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Whoever waited for long after it gave way goes on for as long before it gives way again.
+// Whoever waited for long after it gave way does not give way again before its time, and does then.
 func TestCourtesyHasAnEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c courtesy
@@ -20,9 +20,9 @@ func TestCourtesyHasAnEnd(t *testing.T) {
 		if time.Sleep(time.Second); !gaveWay() {
 			t.Fatal("it never gives way")
 		}
-		c.next = time.Now().Add(courtesyMost) // as if others had taken so long
+		c.next = time.Now().Add(courtesyMost) // as if others had taken long
 		if time.Sleep(courtesyMost / 2); gaveWay() {
-			t.Error("it gave way again after half of the time that it had waited for")
+			t.Error("it gave way again after half of its time")
 		}
 		if time.Sleep(courtesyMost); !gaveWay() {
 			t.Error("it gives way no more")

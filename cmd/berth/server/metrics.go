@@ -140,13 +140,13 @@ func (s scrape) store(n *node) {
 	s.gauge("store_up", "0 after a disk error: nothing is written any more.", 1)
 	s.gauge("store_disk_bytes", "Of all files of the database.", float64(m.DiskBytes))
 	s.gauge("store_level_zero", "Tables that are not compacted yet.", float64(m.LevelZero))
+	s.gauge("store_compactions", "Compactions of the database that are under way.", float64(m.Compactions))
 	s.gauge("store_memtable_bytes", "Written and in no table yet.", float64(m.MemTableBytes))
 	s.gauge("store_cache_bytes", "Of the database's cache of blocks.", float64(m.CacheBytes))
 	s.count("store_cache_hits", "Blocks found in the database's cache.", uint64(m.CacheHits))
 	s.count("store_cache_misses", "Blocks that were read.", uint64(m.CacheMisses))
 	s.gauge("key_filter_bytes", "Of the filter of host keys; 0 until it is filled.", float64(m.KeyFilterBytes))
 	s.gauge("key_filter_keys", "Host keys in the filter.", float64(m.KeyFilterKeys))
-	s.gauge("database_compactions", "Compactions of the database that are under way.", float64(m.Compactions))
 }
 
 // migration has more than the phase only while both sides are there.
