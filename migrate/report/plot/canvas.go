@@ -6,7 +6,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // canvas collects the elements of one drawing.
@@ -100,42 +99,46 @@ func plain(r rune) rune {
 // textWidth estimates the width of a text in a sans-serif font, in pixels. It is an upper bound for the usual ones, DejaVu Sans, the
 // widest of them, included.
 func textWidth(s string, size float64) float64 {
-	em := 0.0
+	n := 0
 	for _, r := range s {
-		em += runeWidth(r)
+		n += runeWidth(r)
 	}
-	return em * size
+	return pixels(n, size)
 }
 
-func runeWidth(r rune) float64 {
+// pixels turns hundredths of an em into pixels. Widths are added as whole numbers, since a sum of fractions depends on how it was rounded
+// on the way.
+func pixels(hundredths int, size float64) float64 { return float64(hundredths) * size / 100 }
+
+// runeWidth is in hundredths of an em.
+func runeWidth(r rune) int {
 	r = plain(r)
 	switch {
 	case strings.ContainsRune("iljI.,:;'|! /-()[]tfr", r):
-		return 0.43
+		return 43
 	case strings.ContainsRune("mwMW%@�", r):
-		return 1.03
+		return 103
 	case r >= 'A' && r <= 'Z':
-		return 0.8
+		return 80
 	case r < 0x250:
-		return 0.65
+		return 65
 	}
-	return 1.1
+	return 110
 }
 
-// clip shortens a text to the room that it has.
+// clip shortens a text to the room that it has. Of one that has no room for its first character and the dots, nothing is left.
 func clip(s string, room, size float64) string {
 	if textWidth(s, size) <= room {
 		return s
 	}
-	room -= runeWidth('…') * size
-	used := 0.0
+	n := runeWidth('…')
 	for i, r := range s {
-		if used += runeWidth(r) * size; used > room {
+		if n += runeWidth(r); pixels(n, size) > room {
 			if i == 0 {
 				return ""
 			}
 			return s[:i] + "…"
 		}
 	}
-	return s[:len(s)-utf8.RuneLen('a')] + "…"
+	return ""
 }
