@@ -268,8 +268,8 @@ func (s *Store) publish(h head) {
 		old.unref()
 	}
 	s.lookups.sweep(func(l *lookup) bool { return l.v != v })
-	for _, l := range made {
-		s.put(l)
+	for i, l := range made {
+		s.put(l, i*len(s.lookups.slots)/len(made))
 	}
 }
 

@@ -16,6 +16,7 @@ func mapped(n int64, owner *keyFilter) []filterBlock {
 	if err != nil {
 		return nil
 	}
+	hugePages(b)
 	runtime.AddCleanup(owner, func(b []byte) { _ = unix.Munmap(b) }, b)
 	return unsafe.Slice((*filterBlock)(unsafe.Pointer(unsafe.SliceData(b))), n)
 }

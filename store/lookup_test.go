@@ -89,35 +89,69 @@ func TestLookupsAreLetGo(t *testing.T) {
 		t.Errorf("%d iterators of the new view are parked for one of the old", n)
 	}
 	// One that was out during the commit is not parked when it comes back.
-	l, err := s.borrow()
+	l, err := s.borrow(0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	update(t, s, setRoute(3))
-	s.put(l)
+	s.put(l, 0)
 	if n := outlived(s); n != 0 {
 		t.Errorf("%d iterators of an older revision are parked", n)
 	}
 	// Should one lie there all the same, it is not used.
-	if l, err = s.borrow(); err != nil {
+	if l, err = s.borrow(0); err != nil {
 		t.Fatal(err)
 	}
 	update(t, s, setRoute(4))
-	if old := s.lookups.slots[0].it.Swap(l); old != nil {
+	k := testKey(4)
+	if old := s.lookups.slots[s.lookups.slotOf(&k)].it.Swap(l); old != nil {
 		old.close()
 	}
 	if _, err := s.LookupRoute(testKey(4)); err != nil {
 		t.Errorf("look-up with an iterator of an older revision: %v", err)
 	}
 	// Nor is one kept that has been used for long.
-	if l, err = s.borrow(); err != nil {
+	if l, err = s.borrow(0); err != nil {
 		t.Fatal(err)
 	}
 	s.coarse.Add(int64(maxLookupAge) + 1)
 	before := parkedLookups(s)
-	s.put(l)
+	s.put(l, 0)
 	if n := parkedLookups(s); n != before {
 		t.Errorf("%d old iterators are parked", n)
+	}
+}
+
+// TestLookupsStayInTheirPart: who looks up keys of all parts has an iterator for each, and a commit makes a few of the next view, not all.
+func TestLookupsStayInTheirPart(t *testing.T) {
+	const keys = 1000
+	s := openMem(t, vfs.NewMem(), Options{})
+	update(t, s, func(tx *Tx) (err error) {
+		for i := range keys {
+			err = errors.Join(err, setRoute(i)(tx))
+		}
+		return err
+	})
+	for range 3 {
+		for i := range keys {
+			if _, err := s.LookupRoute(testKey(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for i := range s.lookups.slots {
+		l := s.lookups.slots[i].it.Load()
+		if l == nil {
+			t.Errorf("slot %d is empty", i)
+			continue
+		}
+		if at := s.lookups.slotOf((*hostkey.Key)(l.key[1:])); at != i {
+			t.Errorf("slot %d has an iterator that stands at a key of slot %d", i, at)
+		}
+	}
+	update(t, s, setRoute(keys))
+	if n := parkedLookups(s); n == 0 || n > atOnce() || outlived(s) > 0 {
+		t.Errorf("%d iterators after a commit, %d of them of an older revision", n, outlived(s))
 	}
 }
 

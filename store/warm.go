@@ -71,5 +71,5 @@ func (s *Store) lookInto(k hostkey.Key) {
 		l.close() // who needs the table will hear of it
 		return
 	}
-	s.put(l)
+	s.put(l, s.lookups.slotOf(&k))
 }
