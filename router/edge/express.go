@@ -50,13 +50,13 @@ func (c *conn) answerHere(fd uintptr, l *lane, raw []byte) bool {
 
 // answerPrepared sends an answer, counts it and logs it.
 func (c *conn) answerPrepared(fd uintptr, l *lane, p *prepared, file *openFile, target []byte, client netip.Addr) {
-	s, now := c.srv, time.Now()
-	c.idleFrom(now)
+	s := c.srv
+	c.idleFrom(l.now)
 	r := s.noteGet(c, l, target, client)
 	if p.status == fasthttp.StatusNotFound {
 		s.stats.unknownHosts.Add(1)
 	}
-	sent := c.sendPrepared(fd, l, p, file, now)
+	sent := c.sendPrepared(fd, l, p, file)
 	c.shard.answered(p.status, sent)
 	c.shard.prepared.Add(1)
 	if r != nil {

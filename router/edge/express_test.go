@@ -373,7 +373,8 @@ func TestPreparedAnswerHasTheDateOfNow(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for _, at := range []time.Time{now, now.Add(999 * time.Millisecond), now.Add(time.Second), now.Add(-time.Hour)} {
 		l.out = l.out[:0]
-		c.sendPrepared(0, l, &p, nil, at)
+		l.now = at
+		c.sendPrepared(0, l, &p, nil)
 		if want := first + at.Format(http.TimeFormat) + "\r\n\r\nx"; string(l.out) != want {
 			t.Errorf("%q, want %q", l.out, want)
 		}

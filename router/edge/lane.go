@@ -28,6 +28,7 @@ type lane struct {
 	query   router.Query
 	accepts acceptClass
 	last    received
+	now     time.Time // when the requests in it were read, or the last of their answers was sent that took long
 }
 
 // outBytes is how much of answers is sent in one piece. What has no room in it goes by itself.
@@ -39,7 +40,7 @@ func (s *Server) newLane() any {
 
 func (l *lane) unread() []byte { return l.in[l.r:l.w] }
 
-const headEnd = "\r\n\r\n"
+var headEnd = []byte("\r\n\r\n") // made where it is used, it would be made for each request
 
 // turn is what becomes of a connection that has been looked at.
 type turn uint8
@@ -157,21 +158,28 @@ func (c *conn) moreRead() bool {
 // Reading and writing are raw system calls: they cannot block on a socket of Go's, and to tell the scheduler of each costs a
 // third as much as the call.
 func (c *conn) serveReady(fd uintptr) bool {
-	c.srv.turns.wakes(c.waits, c.srv.turns.now())
-	c.waits = 0
+	turns := &c.srv.turns
 	l, emptied := c.takeLane(), false // emptied: nothing was left in the socket, and whatever comes now is told of
+	l.now = time.Now()
+	turns.wakes(c.waits, turns.at(l.now))
+	c.waits = 0
 	for {
 		if l.r < l.w {
 			served := false
 			if served, c.turn = c.answerAll(fd, l); c.turn != waits {
 				return true
 			}
-			if served && emptied && l.r == l.w && c.srv.turns.overdue(c.srv.turns.now()) {
+			if served && emptied && l.r == l.w && turns.overdue(turns.at(l.now)) {
 				c.putLane()
 				return c.wait()
 			}
 			if served {
+				if l.r == l.w {
+					c.putLane() // the next to answer has it then, while it is in the processor's cache
+				}
 				runtime.Gosched()
+				l = c.takeLane()
+				l.now = time.Now()
 			}
 		}
 		if l.r > 0 {
@@ -184,7 +192,7 @@ func (c *conn) serveReady(fd uintptr) bool {
 		}
 		var n int
 		var errno syscall.Errno
-		n, emptied, errno = c.receive(fd, l)
+		n, emptied, errno = c.receive(fd, l, turns.soon(turns.at(l.now)))
 		switch {
 		case errno == syscall.EINTR:
 		case errno == syscall.EAGAIN && l.w > 0:
@@ -207,7 +215,12 @@ func (c *conn) serveReady(fd uintptr) bool {
 	}
 }
 
-func (c *conn) receive(fd uintptr, l *lane) (n int, emptied bool, errno syscall.Errno) {
+// receive reads, and finds out whether anything is left if that matters: to be told takes a tenth more.
+func (c *conn) receive(fd uintptr, l *lane, matters bool) (n int, emptied bool, errno syscall.Errno) {
+	if !matters {
+		n, errno = rawRead(fd, l.in[l.w:])
+		return n, false, errno
+	}
 	if c.tells == notAsked {
 		c.tells = tellsNothing
 		if rawTellLeft(fd) {
@@ -228,7 +241,7 @@ func (c *conn) wait() bool {
 		return false
 	}
 	c.arm(c.want)
-	c.waits = c.srv.turns.now()
+	c.waits = c.srv.turns.at(time.Now())
 	return c.srv.draining.Load()
 }
 
@@ -240,7 +253,7 @@ func (c *conn) answerAll(fd uintptr, l *lane) (served bool, next turn) {
 		for l.r < l.w && (l.in[l.r] == '\r' || l.in[l.r] == '\n') {
 			l.r++ // RFC 9112 section 2.2: empty lines before a request mean nothing
 		}
-		end := bytes.Index(l.unread(), []byte(headEnd))
+		end := bytes.Index(l.unread(), headEnd)
 		if end < 0 {
 			break
 		}

@@ -10,13 +10,13 @@ import (
 
 // sendPrepared sends an answer, or puts it with those that wait, and returns how many bytes of its body that were. If not all could be
 // sent, c.failed is set.
-func (c *conn) sendPrepared(fd uintptr, l *lane, p *prepared, file *openFile, now time.Time) int64 {
+func (c *conn) sendPrepared(fd uintptr, l *lane, p *prepared, file *openFile) int64 {
 	if len(p.head)+len(p.body) > cap(l.out)-len(l.out) && !c.flush(fd, l) {
 		return 0
 	}
 	from := len(l.out)
 	l.out = append(l.out, p.head...) // may grow it: a head has up to 64 KiB
-	c.srv.dates.put(l.out[from+p.date:], now)
+	c.srv.dates.put(l.out[from+p.date:], l.now)
 	switch {
 	case p.fromFile():
 		return c.sendBlob(fd, l, p, file)
@@ -54,7 +54,7 @@ func (c *conn) sendNow(fd uintptr, b []byte, flags uintptr) bool {
 		return true
 	case errno == 0, errno == syscall.EAGAIN, errno == syscall.EINTR:
 		_, err := c.Write(b[max(n, 0):])
-		c.idleFrom(time.Now())
+		c.tookLong()
 		return err == nil
 	}
 	c.failed = true
@@ -64,13 +64,22 @@ func (c *conn) sendNow(fd uintptr, b []byte, flags uintptr) bool {
 // idleFrom has the connection's time to be idle begin.
 func (c *conn) idleFrom(now time.Time) { c.want = now.Add(c.srv.opts.IdleTimeout) }
 
+// tookLong is for answers that waited for their client.
+func (c *conn) tookLong() {
+	now := time.Now()
+	c.idleFrom(now)
+	if c.lane != nil {
+		c.lane.now = now
+	}
+}
+
 // sendBlob sends what waits, and a blob after it, from its file.
 func (c *conn) sendBlob(fd uintptr, l *lane, p *prepared, file *openFile) int64 {
 	if !c.sendWaiting(fd, l, msgMore) {
 		return 0
 	}
 	n, err := c.sendFile(file, 0, p.size)
-	c.idleFrom(time.Now())
+	c.tookLong()
 	if err != nil {
 		c.failed = true
 		if err == io.ErrUnexpectedEOF { // the file that was opened is not what it was

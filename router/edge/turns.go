@@ -28,7 +28,7 @@ const (
 	shortWait = 2 * time.Microsecond
 )
 
-func (t *turns) now() time.Duration { return time.Since(t.began) }
+func (t *turns) at(now time.Time) time.Duration { return now.Sub(t.began) }
 
 // wakes notes that a connection goes on which began to wait at a time, or never did (0).
 func (t *turns) wakes(since, now time.Duration) {
@@ -42,3 +42,6 @@ func (t *turns) wakes(since, now time.Duration) {
 
 // overdue reports that connections should wait rather than go on.
 func (t *turns) overdue(now time.Duration) bool { return int64(now)-t.woken.Load() >= int64(leftOut) }
+
+// soon reports that they may come to be.
+func (t *turns) soon(now time.Duration) bool { return int64(now)-t.woken.Load() >= int64(leftOut/2) }
