@@ -68,6 +68,7 @@ type conn struct {
 	turn     turn                  // what serveReady found
 	tells    tells                 // whether the socket says what is left in it
 	waits    time.Duration         // when it began to wait, by Server.turns; 0: it does not
+	looks    looks                 // what came of those after answers
 	draining bool                  // the server was when await last looked
 	given    bool                  // fasthttp has been given bytes in this visit
 	parked   bool                  // fasthttp was told that there is no further request, and will close what goes on without it

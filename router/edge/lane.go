@@ -160,6 +160,7 @@ func (c *conn) moreRead() bool {
 func (c *conn) serveReady(fd uintptr) bool {
 	turns := &c.srv.turns
 	l, emptied := c.takeLane(), false // emptied: nothing was left in the socket, and whatever comes now is told of
+	again := false                    // this is another look, after an answer
 	l.now = time.Now()
 	turns.wakes(c.waits, turns.at(l.now))
 	c.waits = 0
@@ -169,7 +170,7 @@ func (c *conn) serveReady(fd uintptr) bool {
 			if served, c.turn = c.answerAll(fd, l); c.turn != waits {
 				return true
 			}
-			if served && emptied && l.r == l.w && turns.overdue(turns.at(l.now)) {
+			if served && emptied && l.r == l.w && (turns.overdue(turns.at(l.now)) || c.looks.vain()) {
 				c.putLane()
 				return c.wait()
 			}
@@ -180,6 +181,7 @@ func (c *conn) serveReady(fd uintptr) bool {
 				runtime.Gosched()
 				l = c.takeLane()
 				l.now = time.Now()
+				again = true
 			}
 		}
 		if l.r > 0 {
@@ -192,13 +194,16 @@ func (c *conn) serveReady(fd uintptr) bool {
 		}
 		var n int
 		var errno syscall.Errno
-		n, emptied, errno = c.receive(fd, l, turns.soon(turns.at(l.now)))
+		n, emptied, errno = c.receive(fd, l, turns.soon(turns.at(l.now)) || c.looks.mayBeVain())
 		switch {
 		case errno == syscall.EINTR:
 		case errno == syscall.EAGAIN && l.w > 0:
 			c.turn = toServer // the rest of the head may be long in coming
 			return true
 		case errno == syscall.EAGAIN:
+			if again {
+				c.looks.nothing()
+			}
 			c.putLane()
 			return c.wait()
 		case errno != 0 || n == 0:
@@ -211,6 +216,9 @@ func (c *conn) serveReady(fd uintptr) bool {
 		default:
 			l.w += n
 			c.heard = true
+			if again {
+				c.looks.something()
+			}
 		}
 	}
 }

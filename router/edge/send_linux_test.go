@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -93,5 +94,43 @@ func TestEndWithTheRequest(t *testing.T) {
 	}
 	if n := r.Stats().Prepared; n == 0 {
 		t.Error("no prepared answer")
+	}
+}
+
+// So is one whose connection waits at once, because its client has never been as fast as another look.
+func TestEndWithTheLastRequest(t *testing.T) {
+	w, dir := diskWorld(t)
+	w.add("a.example", compileSite(t, dir, files{"/f": "content"}))
+	r := start(t, w, Options{IdleTimeout: time.Hour})
+	for i := range 50 {
+		c := r.dial(t)
+		for range 2 * lookEvery {
+			if got := c.send(get("a.example", "/f")).mustRead(); got.body != "content" {
+				t.Fatalf("%q", got.body)
+			}
+		}
+		tcp := c.Conn.(*net.TCPConn)
+		cork(t, tcp) // the end goes with the request, in one packet
+		c.send(get("a.example", "/f"))
+		if err := errors.Join(tcp.CloseWrite(), tcp.SetReadDeadline(time.Now().Add(time.Minute))); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.mustRead(); got.body != "content" {
+			t.Fatalf("%q", got.body)
+		}
+		if _, err := c.br.ReadByte(); err != io.EOF {
+			t.Fatalf("connection %d, after the answer: %v", i, err)
+		}
+	}
+}
+
+func cork(t *testing.T, c *net.TCPConn) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) { rawCork(fd, true) })
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }

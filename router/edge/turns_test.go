@@ -27,3 +27,29 @@ func TestTurns(t *testing.T) {
 		t.Error("noted twice in a moment")
 	}
 }
+
+func TestLooks(t *testing.T) {
+	var l looks
+	for range enoughVain {
+		if l.vain() {
+			t.Errorf("vain after %d", l.none)
+		}
+		l.nothing()
+	}
+	waits := func() (n int) {
+		for l.vain() {
+			n++
+		}
+		return n
+	}
+	for range 2 {
+		if n := waits(); n != lookEvery-1 {
+			t.Errorf("waits %d times, then looks", n)
+		}
+		l.nothing() // as before
+	}
+	l.something()
+	if l.vain() || l.mayBeVain() {
+		t.Error("vain though one found something")
+	}
+}
