@@ -124,7 +124,7 @@ func (s *Server) keyOf(x *exchange, ctx *fasthttp.RequestCtx) (k answerKey, ok b
 	switch {
 	case !p.Fixed, x.skew.on, x.serving.content == catalog.Content{}, !ctx.IsGet(), !ctx.Request.Header.IsHTTP11(), !h.plain():
 		return k, false
-	case target[0] != '/', !plainText(target), bytes.IndexByte(target, '#') >= 0:
+	case target[0] != '/', firstControl(target) < len(target), bytes.IndexByte(target, '#') >= 0:
 		return k, false
 	case h.ifNoneMatch != "" && (p.Status != fasthttp.StatusNotModified || len(h.ifNoneMatch) > maxNoneMatch || strings.IndexByte(h.ifNoneMatch, ',') >= 0):
 		return k, false

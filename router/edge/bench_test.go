@@ -122,3 +122,15 @@ func BenchmarkSkew(b *testing.B) {
 }
 
 var constantBody = strings.Repeat("0123456789abcdef", 64)
+
+// BenchmarkHead reads what a browser sends, all but its first line.
+func BenchmarkHead(b *testing.B) {
+	fields := []byte(browserRequest[strings.IndexByte(browserRequest, '\n')+1:])
+	var h head
+	b.ReportAllocs()
+	for b.Loop() {
+		if !h.parse(fields) || !h.plain() {
+			b.Fatal("not parsed")
+		}
+	}
+}

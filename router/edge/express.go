@@ -2,7 +2,6 @@ package edge
 
 import (
 	"bytes"
-	"encoding/binary"
 	"net/netip"
 	"time"
 
@@ -140,28 +139,8 @@ func plainGet(raw []byte) (target, fields []byte, ok bool) {
 		return nil, nil, false
 	}
 	target, fields = raw[len(method):end-len(version)], raw[end+1:]
-	if target[0] != '/' || !plainText(target) || bytes.IndexByte(target, ' ') >= 0 || bytes.IndexByte(target, '#') >= 0 {
+	if target[0] != '/' || firstControl(target) < len(target) || bytes.IndexByte(target, ' ') >= 0 || bytes.IndexByte(target, '#') >= 0 {
 		return nil, nil, false
 	}
 	return target, fields, true
-}
-
-// plainText reports that b has no control character, eight bytes at a time (the exact tests "has a byte less than n" and "has a zero
-// byte" of Sean Anderson's Bit Twiddling Hacks).
-func plainText(b []byte) bool {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	for len(b) >= 8 {
-		v := binary.LittleEndian.Uint64(b)
-		del := v ^ 0x7f*ones
-		if ((v-0x20*ones)&^v|(del-ones)&^del)&highs != 0 {
-			return false
-		}
-		b = b[8:]
-	}
-	for _, c := range b {
-		if c < 0x20 || c == 0x7f {
-			return false
-		}
-	}
-	return true
 }
