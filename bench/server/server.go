@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"berth/bench/machine"
 )
 
 // Server is a berth that serves, on ports that the system chose.
@@ -150,23 +152,12 @@ func (s *Server) Run(ctx context.Context, args ...string) ([]byte, error) {
 	return out, nil
 }
 
-// CPU is what the kernel charged the server so far, user and system, to 10 ms. Its children, such as those that encode, are
+// CPU is what the kernel charged the server so far, user and system. Its children, such as those that encode, are
 // not in it.
 func (s *Server) CPU() (time.Duration, error) {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(s.cmd.Process.Pid) + "/stat")
-	if err != nil {
-		return 0, err
-	}
-	// The command's name, in parentheses, may hold spaces: count fields from behind it.
-	_, rest, ok := strings.Cut(string(b), ") ")
-	f := strings.Fields(rest)
-	if !ok || len(f) < 13 {
-		return 0, fmt.Errorf("process status %q is not understood", b)
-	}
-	user, err1 := strconv.ParseInt(f[11], 10, 64)
-	system, err2 := strconv.ParseInt(f[12], 10, 64)
-	const tick = 10 * time.Millisecond // USER_HZ is 100 on every Linux that Go runs on
-	return time.Duration(user+system) * tick, cmp.Or(err1, err2)
+	pid := s.cmd.Process.Pid
+	charged, err := machine.CPUTime(pid)
+	return charged[pid], err
 }
 
 // PeakRSS is the highest resident size of the server, in bytes.
