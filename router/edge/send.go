@@ -64,7 +64,7 @@ func (c *conn) sendNow(fd uintptr, b []byte, flags uintptr) bool {
 // idleFrom has the connection's time to be idle begin.
 func (c *conn) idleFrom(now time.Time) { c.want = now.Add(c.srv.opts.IdleTimeout) }
 
-// tookLong is for answers that waited for their client.
+// tookLong is for answers that may have waited for their client or the disk: what the clock said before them is old.
 func (c *conn) tookLong() {
 	now := time.Now()
 	c.idleFrom(now)
