@@ -27,6 +27,7 @@ type filterBlock [8]uint64 // one cache line
 
 const (
 	filterBitsPerKey = 12 // when it is full: then 4 in 1,000 unknown keys are claimed, and 1 when it is four fifths full
+	filterCrowded    = 2  // times the keys that it is good for: then 80 in 1,000 are
 	filterMinKeys    = 1024
 	filterMapped     = 1 << 20 // bytes from which on a filter has memory of its own, beside the heap
 )
@@ -88,5 +89,9 @@ func (f *keyFilter) has(table byte, k *hostkey.Key) bool {
 
 // full reports whether it has more keys than it is good for, and claims more than it should.
 func (f *keyFilter) full() bool { return f.n.Load() > f.room }
+
+// crowded reports whether it claims so much that the filters of the last level's tables are worth being asked, too. Beside one that is merely full they are
+// not: each is a block of a megabyte, which is read for hosts that there are as well, and all of them would have most of the database's cache.
+func (f *keyFilter) crowded() bool { return f.n.Load() > filterCrowded*f.room }
 
 func (f *keyFilter) bytes() int64 { return int64(len(f.blocks)) * 64 }

@@ -224,9 +224,9 @@ func (s *Store) borrow(slot int) (*lookup, error) {
 
 // newLookup makes an iterator of a view, and takes over a reference to it that the caller has.
 func (s *Store) newLookup(v *view) (*lookup, error) {
-	// Whom the filter in memory let pass is nearly always there: the one of the last level would be read for nothing.
+	// Whom the filter in memory let pass is nearly always there: those of the last level would be read for nothing.
 	f := s.filters.live.Load()
-	it, err := v.snap.NewIter(&pebble.IterOptions{UseL6Filters: f == nil || f.full()})
+	it, err := v.snap.NewIter(&pebble.IterOptions{UseL6Filters: f == nil || f.crowded()})
 	if err != nil {
 		return nil, err
 	}
