@@ -12,7 +12,7 @@ func WriteMarkdown(w io.Writer, intro string, results []Result) error {
 	var b strings.Builder
 	b.WriteString("# Benchmarks\n\n" + strings.TrimSpace(intro) + "\n")
 	if missed, open, all := count(results); all > 0 {
-		fmt.Fprintf(&b, "\n## What was promised\n\n%d of %d are reached, %d are missed, %d were not measured in this run. Of several rounds it is the median, and the least and the most.\n\n",
+		fmt.Fprintf(&b, "\n## What was promised\n\nReached: %d of %d; missed: %d; not measured in this run: %d. Of several rounds it is the median, and the least and the most.\n\n",
 			all-missed-open, all, missed, open)
 		fmt.Fprintf(&b, "| %s |\n|---|---|---|---|---|\n", strings.Join(goalHead(), " | "))
 		for _, r := range results {

@@ -116,7 +116,7 @@ func TestMarkdown(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"# Benchmarks\n\nAn intro.\n", "2 of 6 are reached, 2 are missed, 2 were not measured",
+		"# Benchmarks\n\nAn intro.\n", "Reached: 2 of 6; missed: 2; not measured in this run: 2.",
 		`| cheap <\|> | ≥ 1.25× | ≥ 1.6× | 1.1× (1×–1.1×) | **MISSED by 12 %** |`, "| small | ≤ 100 B | ≤ 50 B | 70 B | reached |",
 		"| later (not <yet>) | ≤ 1 s | – | – | not measured |", "## Title of alpha\n\n`berth bench alpha <x>`, 2001-09-09 01:46 UTC", "\nof <note>\n", "```text\na <table>\n```",
 	} {
